@@ -1,0 +1,1 @@
+"""What mail administrators know: one recipe a concern, each turning policy and host into edits."""
