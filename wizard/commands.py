@@ -1,0 +1,71 @@
+"""Runs the host's own programs, always the same way: no shell, no locale, no terminal, never for ever."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wizard.errors import WizardError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a program ended: its exit ``status`` (127: not there, 124: took too long) and what it said."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with status 0."""
+        return self.status == 0
+
+    def expect(self, doing: str) -> Outcome:
+        """Return this outcome if it is a success.
+
+        Raises:
+            WizardError: with what the program said, otherwise. ``doing`` names the attempt in words.
+
+        """
+        if self.ok:
+            return self
+        said = (self.stderr.strip() or self.stdout.strip()).splitlines()[-12:]
+        raise WizardError(f"{doing}: {self.argv[0]} ended with status {self.status}\n" + "\n".join(said))
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    timeout: float = 60.0,
+    env: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Run ``argv`` and wait for it, at most ``timeout`` seconds. Secrets go through ``stdin`` only.
+
+    ``env`` adds to an environment that is otherwise reduced to what is needed, in the C locale.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+    environment = {"PATH": _PATH, "LC_ALL": "C.UTF-8", "HOME": "/root", **inherited, **(env or {})}
+    try:
+        done = subprocess.run(
+            list(argv), input=stdin, capture_output=True, timeout=timeout, env=environment, check=False
+        )
+    except FileNotFoundError:
+        return Outcome(tuple(argv), 127, "", f"{argv[0]} is not installed")
+    except subprocess.TimeoutExpired:
+        return Outcome(tuple(argv), 124, "", f"{argv[0]} did not end within {timeout:.0f} s")
+    return Outcome(
+        tuple(argv),
+        done.returncode,
+        done.stdout.decode(errors="replace"),
+        done.stderr.decode(errors="replace"),
+    )
