@@ -1,12 +1,13 @@
 """What can go wrong, as the admin is told it.
 
-Every error carries one message in words: what is wrong, where, what to do. The class says how the program ends::
+Every error carries one message in words: what is wrong, where, what to do.
+The class says how the program ends::
 
-    WizardError              1  it failed
-    ├── PolicyError          2  the policy, or the call itself, is not valid: names the key and what is allowed
-    └── HostError            3  this host can't be handled as it is: nothing was changed
-        ├── ParseError       3  a file can't be read: names file, line and what was unexpected
-        └── ChangedSinceReview  3  a file is not what was reviewed any more
+    WizardError                    1  it failed
+    ├── PolicyError                2  the policy or the call is not valid: names the key, says what is allowed
+    └── HostError                  3  this host can't be handled as it is: nothing was changed
+        ├── ParseError             3  a file can't be read: names file, line and what was unexpected
+        └── ChangedSinceReviewError  3  a file is not what was reviewed any more
 """
 
 from __future__ import annotations
@@ -45,5 +46,5 @@ class ParseError(HostError):
         self.unexpected = unexpected
 
 
-class ChangedSinceReview(HostError):
+class ChangedSinceReviewError(HostError):
     """A file was changed by somebody else between review and apply; look at the plan again."""

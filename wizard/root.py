@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+_LINKS_IN_A_ROW = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Root:
@@ -35,7 +37,7 @@ class Root:
         for at, part in enumerate(parts):
             done = done / part
             # the last part is left as it is: a caller may mean the link itself
-            if at < len(parts) - 1 and done.is_symlink() and depth < 20:
+            if at < len(parts) - 1 and done.is_symlink() and depth < _LINKS_IN_A_ROW:
                 target = done.readlink()
                 base = (
                     Path("/")
