@@ -1,0 +1,174 @@
+"""What Postfix itself makes of a configuration directory, asked of its own ``postconf`` (postconf(1))."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wizard.commands import run
+from wizard.errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from wizard.commands import Outcome
+
+_COLUMNS = 8  # master(5): name, type, private, unprivileged, chroot, wakeup, process limit, command
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One line of master.cf as Postfix reads it (master(5)). ``chroot`` is ``y``, ``n`` or ``-``.
+
+    ``options`` are its ``-o name=value`` overrides, with every ``$name`` in them expanded.
+    """
+
+    name: str
+    type: str
+    chroot: str
+    command: str
+    options: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """The service as ``postconf -M`` and ``-P`` name it: ``submission/inet``."""
+        return f"{self.name}/{self.type}"
+
+
+@dataclass(frozen=True, slots=True)
+class Postfix:
+    """One Postfix configuration as Postfix reads it. Cheap to make: four runs of postconf, a few ms each.
+
+    ``parameters``: every parameter with its effective value; ``expanded``: the same with ``$name`` replaced;
+    ``explicit``: the names that main.cf sets; ``complaints``: what postconf says against it.
+    """
+
+    directory: str
+    parameters: Mapping[str, str]
+    expanded: Mapping[str, str]
+    explicit: frozenset[str]
+    services: tuple[Service, ...]
+    complaints: tuple[str, ...]
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """Postfix's version as numbers, ``(3, 10, 13)``; compare it with ``>= (3, 6)``."""
+        digits = self.parameters.get("mail_version", "").split("-")[0].split(".")
+        return tuple(int(part) for part in digits if part.isdigit())
+
+    def knows(self, parameter: str) -> bool:
+        """Whether this Postfix has ``parameter``; some were back-ported, so the version doesn't tell."""
+        return parameter in self.parameters
+
+    def service(self, name: str, kind: str = "inet") -> Service | None:
+        """Return the service ``name`` of type ``kind``, under any name that means the same port."""
+        names = SAME_PORT.get(name, (name,))
+        return next((s for s in self.services if s.type == kind and _port_name(s.name) in names), None)
+
+    def value(self, parameter: str, service: Service | None = None) -> str:
+        """Return what ``parameter`` is for ``service`` (for all others: None), ``$name`` expanded."""
+        if service and parameter in service.options:
+            return service.options[parameter]
+        return self.expanded.get(parameter, "")
+
+    def yes(self, parameter: str, service: Service | None = None) -> bool:
+        """Whether the boolean ``parameter`` is on for ``service``."""
+        return self.value(parameter, service).lower() == "yes"
+
+    def chrooted(self, service: Service) -> bool:
+        """Whether ``service`` runs in the queue directory; ``-`` means no from compatibility level 1 on."""
+        if service.chroot != "-":
+            return service.chroot == "y"
+        return self.version < (3, 0) or self.expanded.get("compatibility_level", "0").split(".")[0] == "0"
+
+    @property
+    def smtpd_services(self) -> tuple[Service, ...]:
+        """Every service that runs smtpd, ``smtpd pass`` behind postscreen among them."""
+        return tuple(s for s in self.services if s.command == "smtpd")
+
+    @property
+    def auth_services(self) -> tuple[Service, ...]:
+        """Every smtpd that offers AUTH."""
+        return tuple(s for s in self.smtpd_services if self.yes("smtpd_sasl_auth_enable", s))
+
+
+#: Names of services that mean the same port (``known_tcp_ports`` and /etc/services).
+SAME_PORT: Mapping[str, tuple[str, ...]] = {
+    "smtp": ("smtp", "25"),
+    "submission": ("submission", "587"),
+    "submissions": ("submissions", "smtps", "465"),
+}
+
+
+def _port_name(name: str) -> str:
+    """``127.0.0.1:submission`` and ``[::1]:587`` without their address."""
+    return name.rsplit(":", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Postconf:
+    """A ``postconf`` program: this host's, the one below ``--root``, or one that is not installed yet."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    prefix: str = ""
+
+    def ask(self, directory: Path, options: Sequence[str]) -> Outcome:
+        """Run it on the configuration in ``directory``.
+
+        Raises:
+            HostError: with postconf's own words (file, line and what it dislikes) when it refuses.
+
+        """
+        inside = "/" + str(directory).removeprefix(self.prefix).lstrip("/")
+        done = run((*self.argv, "-c", inside, *options), env=self.environment, timeout=20)
+        if not done.ok:
+            said = done.stderr.strip().splitlines() or [f"status {done.status}"]
+            raise HostError(f"Postfix does not accept its configuration in {directory}: {said[-1]}")
+        return done
+
+    def types(self, directory: Path, option: str) -> tuple[str, ...]:
+        """Return what is built in: ``-a`` SASL servers, ``-A`` SASL clients, ``-m`` lookup table types."""
+        return tuple(self.ask(directory, [option]).stdout.split())
+
+    def read(self, directory: Path) -> Postfix:
+        """Return the configuration in ``directory`` as Postfix reads it.
+
+        Raises:
+            HostError: when Postfix itself can't read it.
+
+        """
+        everything = self.ask(directory, [])
+        explicit = self.ask(directory, ["-n"])
+        expanded = self.ask(directory, ["-x"])
+        master = self.ask(directory, ["-M"])
+        options = self.ask(directory, ["-P", "-x"])
+        said = [*explicit.stderr.splitlines(), *master.stderr.splitlines()]
+        return Postfix(
+            directory=str(directory),
+            parameters=dict(_pairs(everything.stdout)),
+            expanded=dict(_pairs(expanded.stdout)),
+            explicit=frozenset(name for name, _ in _pairs(explicit.stdout)),
+            services=tuple(_services(master.stdout, options.stdout)),
+            complaints=tuple(dict.fromkeys(line.split(": ", 1)[-1] for line in said)),
+        )
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        name, equals, value = line.partition("=")
+        if equals:
+            yield name.strip(), value.strip()
+
+
+def _services(master: str, options: str) -> Iterator[Service]:
+    overrides: dict[str, dict[str, str]] = {}
+    for name, value in _pairs(options):
+        key, _, parameter = name.rpartition("/")
+        overrides.setdefault(key, {})[parameter] = value
+    for line in master.splitlines():
+        columns = line.split(None, _COLUMNS - 1)
+        if len(columns) == _COLUMNS:
+            name, kind, command = columns[0], columns[1], columns[7].split()[0]
+            yield Service(name, kind, columns[4], command, overrides.get(f"{name}/{kind}", {}))
