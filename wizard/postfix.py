@@ -112,7 +112,6 @@ class Postconf:
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
-    prefix: str = ""
 
     def ask(self, directory: Path, options: Sequence[str]) -> Outcome:
         """Run it on the configuration in ``directory``.
@@ -121,8 +120,7 @@ class Postconf:
             HostError: with postconf's own words (file, line and what it dislikes) when it refuses.
 
         """
-        inside = "/" + str(directory).removeprefix(self.prefix).lstrip("/")
-        done = run((*self.argv, "-c", inside, *options), env=self.environment, timeout=20)
+        done = run((*self.argv, "-c", str(directory), *options), env=self.environment, timeout=20)
         if not done.ok:
             said = done.stderr.strip().splitlines() or [f"status {done.status}"]
             raise HostError(f"Postfix does not accept its configuration in {directory}: {said[-1]}")

@@ -1,0 +1,265 @@
+"""What this host is: facts, each looked up when first asked for, none of them by changing anything."""
+
+from __future__ import annotations
+
+import grp
+import shutil
+import socket
+import stat
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from wizard import platforms, sasl
+from wizard.commands import run
+from wizard.errors import HostError
+from wizard.postfix import Postconf, Postfix
+from wizard.root import Root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wizard.platforms import Platform
+
+_LARGEST = 4 << 20  # bytes of a configuration file; larger ones are something else
+_POSTCONF = "/usr/sbin/postconf"
+MAIN_CF, MASTER_CF = "/etc/postfix/main.cf", "/etc/postfix/master.cf"
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """Owner, group and mode of a file, as numbers."""
+
+    uid: int
+    gid: int
+    mode: int
+
+
+class Host:
+    """One host, observed. ``arriving`` is the content of packages that the plan is about to install."""
+
+    def __init__(self, root: Root | None = None, arriving: Root | None = None) -> None:
+        self.root = root or Root()
+        self.arriving = arriving
+
+    # files
+
+    def read(self, path: str) -> bytes | None:
+        """Return the bytes of ``path`` as they are or will be once the packages are installed; None: no file.
+
+        Raises:
+            HostError: when it is no regular file, too large, or can't be read.
+
+        """
+        found = self._real(self.root, path)
+        if found is None and self.arriving:
+            source = self.platform.arriving.get(path, path)
+            found = self._real(self.arriving, source)
+        return found
+
+    def start(self, path: str) -> bytes:
+        """Return what an edit of ``path`` begins with: the file; for a fresh main.cf the platform's own."""
+        found = self.read(path)
+        if found is None and path == MAIN_CF:
+            return self.platform.main_cf.replace("@HOSTNAME@", self.fqdn).encode()
+        return found or b""
+
+    @staticmethod
+    def _real(root: Root, path: str) -> bytes | None:
+        real = root.path(path)
+        try:
+            info = real.stat()
+            if not stat.S_ISREG(info.st_mode):
+                raise HostError(f"{real} is not a regular file; move it away and try again")
+            if info.st_size > _LARGEST:
+                raise HostError(f"{real} is larger than {_LARGEST >> 20} MB; that is no configuration file")
+            return real.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise HostError(f"{real}: {error.strerror}") from error
+
+    def exists(self, path: str) -> bool:
+        """Whether there is something at ``path``, a dangling symbolic link included."""
+        real = self.root.path(path)
+        return real.exists() or real.is_symlink()
+
+    def metadata(self, path: str) -> Metadata | None:
+        """Return owner, group and mode of ``path``; None if it is not there."""
+        try:
+            info = self.root.path(path).stat()
+        except OSError:
+            return None
+        return Metadata(info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode))
+
+    # system
+
+    @cached_property
+    def platform(self) -> Platform:
+        """The distribution's table."""
+        return platforms.recognize(self.root)
+
+    @cached_property
+    def fqdn(self) -> str:
+        """The host's full name as far as it is known locally; its bare name otherwise."""
+        if not self.root.live:
+            return (self.read("/etc/hostname") or b"localhost").decode("ascii", "replace").strip()
+        asked = run(["hostname", "--fqdn"], timeout=3)
+        return asked.stdout.strip() if asked.ok and asked.stdout.strip() else socket.gethostname()
+
+    @cached_property
+    def packages(self) -> frozenset[str]:
+        """The installed packages, from dpkg's own database."""
+        status = self.root.path("/var/lib/dpkg/status")
+        if not status.exists():
+            return frozenset()
+        installed: set[str] = set()
+        name = ""
+        for line in status.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("Package: "):
+                name = line[9:]
+            elif line.startswith("Status: ") and line.endswith(" installed"):
+                installed.add(name)
+        return frozenset(installed)
+
+    def missing(self, *capabilities: str) -> tuple[str, ...]:
+        """Return the packages that the ``capabilities`` of the platform's table still need."""
+        wanted = (package for capability in capabilities for package in self.platform.packages[capability])
+        return tuple(dict.fromkeys(package for package in wanted if package not in self.packages))
+
+    def members(self, group: str) -> frozenset[str] | None:
+        """Return the members that /etc/group names for ``group``; None if there is no such group."""
+        text = (self.read("/etc/group") or b"").decode(errors="replace")
+        for line in text.splitlines():
+            fields = line.split(":")
+            if fields[0] == group and len(fields) > 3:  # noqa: PLR2004 - group(5): name, password, gid, members
+                return frozenset(member for member in fields[3].split(",") if member)
+        return None
+
+    def group_id(self, group: str) -> int | None:
+        """Return the number of ``group`` on the running host; None if there is no such group."""
+        try:
+            return grp.getgrnam(group).gr_gid
+        except KeyError:
+            return None
+
+    @cached_property
+    def listeners(self) -> dict[int, tuple[str, ...]]:
+        """The TCP ports somebody listens on, with the addresses."""
+        if not self.root.live:
+            return {}
+        found: dict[int, list[str]] = {}
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr:
+                found.setdefault(connection.laddr.port, []).append(connection.laddr.ip)
+        return {port: tuple(sorted(set(addresses))) for port, addresses in found.items()}
+
+    @cached_property
+    def addresses(self) -> tuple[str, ...]:
+        """The host's own IPv4 addresses, those of its loopback interface first."""
+        if not self.root.live:
+            return ()
+        found = psutil.net_if_addrs()
+        ordered = sorted(found, key=lambda name: name != "lo")
+        return tuple(
+            item.address for name in ordered for item in found[name] if item.family == socket.AF_INET
+        )
+
+    # Postfix
+
+    @cached_property
+    def postconf(self) -> Postconf | None:
+        """The postconf program that speaks for this host; None if none is installed."""
+        if not self.root.live and self.root.path(_POSTCONF).exists():
+            # by its own loader, for its libraries are not this host's
+            loaders = sorted(self.root.prefix.glob("lib*/ld-linux*.so.*"))
+            libraries = _libraries(self.root)
+            loader = (str(loaders[0]), "--library-path", libraries) if loaders else ()
+            return Postconf((*loader, str(self.root.path(_POSTCONF))), {})
+        if self.arriving and self.arriving.path(_POSTCONF).exists():
+            program = str(self.arriving.path(_POSTCONF))
+            return Postconf((program,), {"LD_LIBRARY_PATH": _libraries(self.arriving)})
+        found = shutil.which("postconf", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+        return Postconf((found,), {}) if found else None
+
+    @cached_property
+    def postfix(self) -> Postfix | None:
+        """Postfix's configuration as Postfix reads it; None if Postfix is not installed (nor about to be)."""
+        if self.postconf is None:
+            return None
+        directory = self.root.path("/etc/postfix")
+        if self.root.path(MAIN_CF).exists() and self.root.path(MASTER_CF).exists():
+            return self.postconf.read(directory)
+        if self.read(MASTER_CF) is None:
+            return None
+        files = {"main.cf": self.start(MAIN_CF), "master.cf": self.start(MASTER_CF)}
+        with self.scratch(files) as scratch:
+            return self.postconf.read(scratch)
+
+    @staticmethod
+    @contextmanager
+    def scratch(files: dict[str, bytes]) -> Iterator[Path]:
+        """Give a configuration directory that holds ``files`` and nothing else, for postconf to read."""
+        with tempfile.TemporaryDirectory(prefix="postfix-auth.") as name:
+            for file, data in files.items():
+                (Path(name) / file).write_bytes(data)
+            yield Path(name)
+
+    @property
+    def settled_postfix(self) -> Postfix:
+        """Postfix's configuration, for those who can't do without.
+
+        Raises:
+            HostError: when Postfix is not installed.
+
+        """
+        if self.postfix is None:
+            raise HostError("Postfix is not installed on this host")
+        return self.postfix
+
+    @cached_property
+    def table_type(self) -> str:
+        """The kind of lookup table this host uses by default, as far as its Postfix can build it."""
+        postfix = self.settled_postfix
+        default = postfix.value("default_database_type")
+        if self.postconf is None:
+            return default
+        with self.scratch({"main.cf": b"", "master.cf": b""}) as scratch:
+            known = self.postconf.types(scratch, "-m")
+        return next((kind for kind in (default, "lmdb", "cdb", "hash") if kind in known), "texthash")
+
+    @cached_property
+    def queue_directory(self) -> str:
+        """Where chrooted services live."""
+        return self.postfix.value("queue_directory") if self.postfix else "/var/spool/postfix"
+
+    # SASL
+
+    @cached_property
+    def smtpd_conf(self) -> sasl.SmtpdConf:
+        """The smtpd.conf that counts."""
+        return sasl.smtpd_conf(self.root, self.platform, self.settled_postfix)
+
+    @cached_property
+    def saslauthd(self) -> sasl.Saslauthd:
+        """How saslauthd is configured."""
+        return sasl.saslauthd(self.platform, self.read(self.platform.saslauthd.defaults))
+
+    @cached_property
+    def mechanisms(self) -> frozenset[str]:
+        """The mechanisms that installed plugins serve, those of the packages about to arrive included."""
+        found = sasl.plugins(self.root, self.platform)
+        if self.arriving:
+            found |= sasl.plugins(self.arriving, self.platform)
+        return sasl.mechanisms(self.platform, found)
+
+
+def _libraries(root: Root) -> str:
+    """Where the programs of another tree find their shared libraries."""
+    base = root.prefix / "usr/lib"
+    return ":".join(str(place) for place in (base / "postfix", base, *sorted(base.glob("*-linux-gnu"))))

@@ -1,0 +1,161 @@
+"""What the host's Cyrus SASL is: plugins, the ``smtpd.conf`` that counts, saslauthd and its socket.
+
+Sources: Postfix SASL_README, Cyrus SASL's options and saslauthd(8); which place a distribution's Postfix
+really reads was traced on real machines (docs/design.md).
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wizard.formats import shellvars, smtpdconf
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wizard.platforms import Platform
+    from wizard.postfix import Postfix
+    from wizard.root import Root
+
+#: Mechanisms in the order we would offer them: salted challenge first, then what only TLS protects.
+PREFERENCE = (
+    *("SCRAM-SHA-512", "SCRAM-SHA-384", "SCRAM-SHA-256", "SCRAM-SHA-224", "SCRAM-SHA-1"),
+    *("PLAIN", "LOGIN", "GSSAPI", "GS2-KRB5", "DIGEST-MD5", "CRAM-MD5", "OTP", "NTLM", "ANONYMOUS"),
+)
+#: Mechanisms that carry the password itself; ``noplaintext`` hides them (SASL_README).
+PLAINTEXT = frozenset({"PLAIN", "LOGIN"})
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpdConf:
+    """The application configuration that Postfix's Cyrus SASL reads.
+
+    ``path`` is where it is, or where it has to be made; ``keys`` is empty if there is none; ``shadowed`` are
+    further files of that name which nobody reads.
+    """
+
+    path: str
+    keys: Mapping[str, str]
+    exists: bool
+    shadowed: tuple[str, ...]
+
+    @property
+    def mech_list(self) -> tuple[str, ...]:
+        """The mechanisms it lists, separated by blanks; empty: every installed one is offered."""
+        return tuple(self.keys.get("mech_list", "").upper().split())
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """``pwcheck_method``: who verifies PLAIN and LOGIN; libsasl's default is auxprop."""
+        return tuple(self.keys.get("pwcheck_method", "auxprop").split())
+
+
+def smtpd_conf(root: Root, platform: Platform, postfix: Postfix) -> SmtpdConf:
+    """Find the ``smtpd.conf`` that this Postfix reads.
+
+    Raises:
+        ParseError: when libsasl could not read it; every smtpd with SASL on would be dead.
+
+    """
+    name = (postfix.value("smtpd_sasl_path") or "smtpd") + ".conf"
+    places = _places(platform, postfix)
+    found = [f"{place}/{name}" for place in places if root.path(f"{place}/{name}").exists()]
+    path = found[0] if found else f"{places[0]}/{name}"
+    keys = smtpdconf.read(path, root.path(path).read_bytes()).keys if found else {}
+    stray = [f"{place}/{name}" for place in _EVERYWHERE if place not in places]
+    shadowed = (*found[1:], *(place for place in stray if root.path(place).exists()))
+    return SmtpdConf(path, keys, bool(found), shadowed)
+
+
+_EVERYWHERE = (
+    "/etc/postfix/sasl",
+    "/etc/postfix",
+    "/etc/sasl2",
+    "/etc/sasl",
+    "/usr/lib/sasl2",
+    "/usr/lib/sasl",
+)
+
+
+def _places(platform: Platform, postfix: Postfix) -> tuple[str, ...]:
+    """Return the directories in the order they are searched; never empty."""
+    if not platform.sasl.honours_config_path:
+        return platform.sasl.configuration
+    configured = postfix.value("cyrus_sasl_config_path")
+    return tuple(part for part in configured.split(":") if part) or platform.sasl.configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Saslauthd:
+    """How saslauthd is configured on this host (saslauthd(8)). Empty ``mechanism``: it is not installed."""
+
+    mechanism: str
+    mechanism_options: str
+    options: tuple[str, ...]
+    threads: int
+    start: bool
+
+    @property
+    def run_dir(self) -> str:
+        """The directory of its socket ``mux``: the word after ``-m``; empty if there is none."""
+        for at, word in enumerate(self.options):
+            if word == "-m":
+                return self.options[at + 1] if at + 1 < len(self.options) else ""
+            if word.startswith("-m") and not word.startswith("--"):
+                return word[2:]
+        return ""
+
+    @property
+    def caches(self) -> bool:
+        """``-c``: it remembers who logged in."""
+        return "-c" in self.options
+
+    @property
+    def joins_realm(self) -> bool:
+        """``-r``: ``user@realm`` is looked up as such; without it the realm is cut off."""
+        return "-r" in self.options
+
+
+def saslauthd(platform: Platform, defaults: bytes | None) -> Saslauthd:
+    """Read saslauthd's defaults file, the bytes of it (None: there is none)."""
+    if defaults is None:
+        return Saslauthd("", "", (), 5, start=False)
+    values = shellvars.read(platform.saslauthd.defaults, defaults)
+    threads = values.get("THREADS", "5")
+    return Saslauthd(
+        mechanism=values.get("MECHANISMS", "pam").strip(),
+        mechanism_options=values.get("MECH_OPTIONS", "").strip(),
+        options=_words(values.get("OPTIONS", f"-c -m {platform.saslauthd.run_dir}")),
+        threads=int(threads) if threads.isdigit() else 5,
+        start=platform.saslauthd.native_unit or values.get("START", "") == "yes",
+    )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text))
+    except ValueError:
+        return tuple(text.split())
+
+
+def plugins(root: Root, platform: Platform) -> frozenset[str]:
+    """Return the names of the installed SASL plugins, such as ``libplain``."""
+    found: set[str] = set()
+    for place in platform.sasl.plugins:
+        folder = root.path(place)
+        if folder.is_dir():
+            found.update(entry.name.split(".so")[0] for entry in folder.iterdir() if ".so" in entry.name)
+    return frozenset(found)
+
+
+def mechanisms(platform: Platform, installed: frozenset[str]) -> frozenset[str]:
+    """Return the mechanisms that the ``installed`` plugins serve."""
+    return frozenset(
+        mechanism
+        for served in platform.plugins.values()
+        for plugin, names in served.items()
+        if plugin in installed
+        for mechanism in names
+    )
