@@ -74,7 +74,7 @@ class LdapdbStarttls(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Saslauthd:
-    """What every saslauthd back end has: ``threads`` processes, and a ``cache`` of logins or not (saslauthd(8))."""
+    """What every saslauthd back end has: ``threads`` processes, and a ``cache`` of logins (saslauthd(8))."""
 
     type: ClassVar[str]
 

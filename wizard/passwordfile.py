@@ -1,0 +1,66 @@
+"""Reads the files that hold one password each. Nothing here ever repeats what such a file holds."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from wizard.errors import PolicyError
+from wizard.secret import Secret
+from wizard.smallfiles import read_small_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wizard.smallfiles import SmallFile
+
+_LONGEST = 1024
+_ROOT = 0
+
+
+def read_password_file(path: Path, key: str) -> Secret:
+    """Return the password in the file at ``path``: its only line, without the line's end.
+
+    ``key`` is what named the file, such as ``smarthost.password_file``.
+
+    Raises:
+        PolicyError: if the file can't be read, is open to others or does not hold one line of text.
+
+    """
+    try:
+        found = read_small_file(path, _LONGEST)
+    except OSError as error:
+        raise PolicyError(key, f"{path}: {error.strerror}; put the password on one line of a file") from error
+    problem = _open_to_others(path, found) or _no_password(found.content)
+    if problem:
+        raise PolicyError(key, f"{path} {problem}")
+    return Secret(_without_line_end(found.content).decode())
+
+
+def _open_to_others(path: Path, found: SmallFile) -> str | None:
+    """Say who else could read or replace the password, as sshd(8) does for its keys."""
+    if found.owner not in {_ROOT, os.geteuid()}:
+        return f"belongs to user id {found.owner}, who could change it: chown root {path}"
+    if found.mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return f"has mode {found.mode:04o}, so others can read or change it: chmod 600 {path}"
+    return None
+
+
+def _no_password(content: bytes) -> str | None:
+    line = _without_line_end(content)
+    if not line:
+        return "is empty: put the password on its first line"
+    if b"\n" in line or b"\r" in line:
+        return "has more than one line: a password is one line, and at most one line end follows it"
+    if b"\0" in line:
+        return "holds a zero byte, which no mail program takes as part of a password"
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return "is not UTF-8: save it as UTF-8"
+    return None
+
+
+def _without_line_end(content: bytes) -> bytes:
+    return content.removesuffix(b"\n").removesuffix(b"\r") if content.endswith(b"\n") else content
