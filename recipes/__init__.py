@@ -1,1 +1,92 @@
-"""What mail administrators know: one recipe a concern, each turning policy and host into edits."""
+"""Recipes turn a policy and a host into steps, and read the policy back; one module a concern.
+
+A new back end is a module with a :class:`~recipes.backend.BackendRecipe`, named in ``BACKENDS``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recipes import (
+    auxprop,
+    authorization,
+    backend,
+    mechanisms,
+    packages,
+    saslauthd,
+    smarthost,
+    submission,
+    tls,
+)
+from wizard.errors import PolicyError
+from wizard.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from recipes.backend import BackendRecipe
+    from wizard.host import Host
+    from wizard.policy import Backend
+    from wizard.steps import Step, Wanted
+
+BACKENDS: tuple[BackendRecipe, ...] = (saslauthd.RECIPE, auxprop.SASLDB)
+
+
+def backend_recipe(policy: Policy) -> BackendRecipe | None:
+    """Return the recipe of the policy's back end; None if the policy has no back end.
+
+    Raises:
+        PolicyError: when there is no recipe for it.
+
+    """
+    if policy.backend is None:
+        return None
+    found = recipe_of(type(policy.backend))
+    if found is None:
+        raise PolicyError("backend.type", f"{policy.backend.type} is not available in this version")
+    return found
+
+
+def recipe_of(kind: type[Backend]) -> BackendRecipe | None:
+    """Return the recipe that handles ``kind``, None if there is none."""
+    return next((recipe for recipe in BACKENDS if kind in recipe.types), None)
+
+
+def needed_packages(policy: Policy, host: Host) -> tuple[str, ...]:
+    """Return the packages that have to be installed for ``policy``."""
+    return packages.needed(policy, host, backend_recipe(policy))
+
+
+def steps(wanted: Wanted) -> Iterator[Step]:
+    """Yield all that has to happen so that the host does what is wanted."""
+    recipe = backend_recipe(wanted.policy)
+    given = wanted.given
+    if recipe and (given.backend or given.submission or given.authorization):
+        # who may reach the back end depends on the services, what it is told on the realm
+        yield from backend.steps(wanted, recipe)
+    if recipe:
+        yield from mechanisms.steps(wanted, recipe)
+    yield from tls.steps(wanted)
+    yield from submission.steps(wanted)
+    yield from authorization.steps(wanted)
+    yield from smarthost.steps(wanted)
+
+
+def read(host: Host) -> Policy:
+    """Return the policy in force, as far as sections can express it; what they can't is left out."""
+    if host.postfix is None:
+        return Policy()
+    if host.postfix.auth_services:
+        service = host.postfix.auth_services[0]
+        cyrus = host.postfix.value("smtpd_sasl_type", service) == "cyrus"
+        found = next((back for r in BACKENDS if (back := r.read(host))), None) if cyrus else None
+    else:
+        found = None
+    return Policy(
+        backend=found,
+        mechanisms=mechanisms.read(host) if found else None,
+        tls=tls.read(host),
+        submission=submission.read(host),
+        authorization=authorization.read(host),
+        smarthost=smarthost.read(host),
+    )

@@ -21,14 +21,17 @@ _COLUMNS = 8  # master(5): name, type, private, unprivileged, chroot, wakeup, pr
 class Service:
     """One line of master.cf as Postfix reads it (master(5)). ``chroot`` is ``y``, ``n`` or ``-``.
 
-    ``options`` are its ``-o name=value`` overrides, with every ``$name`` in them expanded.
+    ``columns`` are the eight words before its options; ``options`` are its ``-o name=value`` overrides as
+    written, ``expanded`` the same with every ``$name`` replaced.
     """
 
     name: str
     type: str
     chroot: str
     command: str
+    columns: tuple[str, ...]
     options: Mapping[str, str]
+    expanded: Mapping[str, str]
 
     @property
     def key(self) -> str:
@@ -38,7 +41,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Postfix:
-    """One Postfix configuration as Postfix reads it. Cheap to make: four runs of postconf, a few ms each.
+    """One Postfix configuration as Postfix reads it. Cheap to make: six runs of postconf, a few ms each.
 
     ``parameters``: every parameter with its effective value; ``expanded``: the same with ``$name`` replaced;
     ``explicit``: the names that main.cf sets; ``complaints``: what postconf says against it.
@@ -69,7 +72,7 @@ class Postfix:
     def value(self, parameter: str, service: Service | None = None) -> str:
         """Return what ``parameter`` is for ``service`` (for all others: None), ``$name`` expanded."""
         if service and parameter in service.options:
-            return service.options[parameter]
+            return service.expanded[parameter]
         return self.expanded.get(parameter, "")
 
     def yes(self, parameter: str, service: Service | None = None) -> bool:
@@ -86,6 +89,14 @@ class Postfix:
     def smtpd_services(self) -> tuple[Service, ...]:
         """Every service that runs smtpd, ``smtpd pass`` behind postscreen among them."""
         return tuple(s for s in self.services if s.command == "smtpd")
+
+    @property
+    def smtp(self) -> Service | None:
+        """The smtpd behind port 25: postscreen hands over to ``smtpd pass`` (POSTSCREEN_README)."""
+        found = self.service("smtp")
+        if found and found.command == "postscreen":
+            return self.service("smtpd", "pass")
+        return found if found and found.command == "smtpd" else None
 
     @property
     def auth_services(self) -> tuple[Service, ...]:
@@ -141,14 +152,15 @@ class Postconf:
         explicit = self.ask(directory, ["-n"])
         expanded = self.ask(directory, ["-x"])
         master = self.ask(directory, ["-M"])
-        options = self.ask(directory, ["-P", "-x"])
+        options = self.ask(directory, ["-P"])
+        expanded_options = self.ask(directory, ["-P", "-x"])
         said = [*explicit.stderr.splitlines(), *master.stderr.splitlines()]
         return Postfix(
             directory=str(directory),
             parameters=dict(_pairs(everything.stdout)),
             expanded=dict(_pairs(expanded.stdout)),
             explicit=frozenset(name for name, _ in _pairs(explicit.stdout)),
-            services=tuple(_services(master.stdout, options.stdout)),
+            services=tuple(_services(master.stdout, options.stdout, expanded_options.stdout)),
             complaints=tuple(dict.fromkeys(line.split(": ", 1)[-1] for line in said)),
         )
 
@@ -160,13 +172,27 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
             yield name.strip(), value.strip()
 
 
-def _services(master: str, options: str) -> Iterator[Service]:
-    overrides: dict[str, dict[str, str]] = {}
-    for name, value in _pairs(options):
-        key, _, parameter = name.rpartition("/")
-        overrides.setdefault(key, {})[parameter] = value
+def _services(master: str, options: str, expanded: str) -> Iterator[Service]:
+    raw, full = _overrides(options), _overrides(expanded)
     for line in master.splitlines():
-        columns = line.split(None, _COLUMNS - 1)
-        if len(columns) == _COLUMNS:
-            name, kind, command = columns[0], columns[1], columns[7].split()[0]
-            yield Service(name, kind, columns[4], command, overrides.get(f"{name}/{kind}", {}))
+        words = line.split(None, _COLUMNS)
+        if len(words) >= _COLUMNS:
+            columns = tuple(words[:_COLUMNS])
+            key = f"{columns[0]}/{columns[1]}"
+            yield Service(
+                name=columns[0],
+                type=columns[1],
+                chroot=columns[4],
+                command=columns[7],
+                columns=columns,
+                options=raw.get(key, {}),
+                expanded=full.get(key, {}),
+            )
+
+
+def _overrides(text: str) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for name, value in _pairs(text):
+        key, _, parameter = name.rpartition("/")
+        found.setdefault(key, {})[parameter] = value
+    return found

@@ -1,0 +1,42 @@
+"""Back ends that libsasl reads itself, inside smtpd: the secret is stored, so every mechanism can be served."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recipes import chroot
+from recipes.backend import BackendRecipe
+from wizard.policy import AuxpropSasldb
+
+if TYPE_CHECKING:
+    from wizard.host import Host
+    from wizard.policy import Backend
+    from wizard.steps import Wanted
+
+
+def _keys(_: Wanted) -> dict[str, str]:
+    return {"pwcheck_method": "auxprop", "auxprop_plugin": "sasldb"}
+
+
+def _read(host: Host) -> Backend | None:
+    conf = host.smtpd_conf
+    if conf.methods[:1] != ("auxprop",):
+        return None
+    # no auxprop_plugin means all of them, and sasldb is the one that is always there
+    return AuxpropSasldb() if conf.keys.get("auxprop_plugin", "sasldb") == "sasldb" else None
+
+
+SASLDB = BackendRecipe(
+    types=(AuxpropSasldb,),
+    needs=("sasldb",),
+    serves=frozenset(
+        {"SCRAM-SHA-512", "SCRAM-SHA-384", "SCRAM-SHA-256", "SCRAM-SHA-224", "SCRAM-SHA-1"}
+        | {"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "NTLM"}
+    ),
+    refusal="sasldb holds passwords; it serves PLAIN, LOGIN, CRAM-MD5, DIGEST-MD5, NTLM and the SCRAM family",
+    usual=("SCRAM-SHA-256", "PLAIN", "LOGIN"),
+    owns_accounts=True,
+    keys=_keys,
+    steps=chroot.sasldb_steps,
+    read=_read,
+)

@@ -1,0 +1,104 @@
+"""What a back end is made of. A new one is a module with a :class:`BackendRecipe`, named in ``recipes``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wizard.errors import PolicyError
+from wizard.formats import smtpdconf
+from wizard.host import MAIN_CF
+from wizard.steps import Act, Edit, Note, set_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from wizard.host import Host
+    from wizard.policy import Backend, Policy
+    from wizard.steps import Step, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class BackendRecipe:
+    """One family of back ends, as data and three functions.
+
+    ``types``: the policy classes it handles. ``needs``: capabilities of the platform's package table.
+    ``serves``: mechanisms it can verify, ``refusal`` why no others. ``usual``: what it offers unless told.
+    ``owns_accounts``: whether a test account can be made in it. ``keys``: its entries in smtpd.conf.
+    ``steps``: whatever else it needs. ``read``: the same back from a host, None if it is another one.
+    """
+
+    types: tuple[type[Backend], ...]
+    needs: tuple[str, ...]
+    serves: frozenset[str]
+    refusal: str
+    usual: tuple[str, ...]
+    owns_accounts: bool
+    keys: Callable[[Wanted], Mapping[str, str]]
+    steps: Callable[[Wanted], Iterator[Step]]
+    read: Callable[[Host], Backend | None]
+
+
+_OWN_KEYS = ("pwcheck_method", "auxprop_plugin", "saslauthd_path")
+_OWN_PREFIXES = ("sql_", "ldapdb_")
+
+
+def steps(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Step]:
+    """Yield what makes smtpd ask this back end: the SASL type, smtpd.conf, and the back end's own steps."""
+    backend = wanted.policy.backend
+    if backend is None:
+        return
+    why = f"asks the back end {backend.type} (Postfix SASL_README)"
+    if any(
+        wanted.postfix.value("smtpd_sasl_type", s) != "cyrus" for s in (None, *wanted.postfix.auth_services)
+    ):
+        yield from set_for(wanted, "smtpd_sasl_type", "cyrus", why)
+        yield from set_for(wanted, "smtpd_sasl_path", "smtpd", why)
+    path = smtpd_conf_path(wanted.host)
+    if wanted.host.platform.sasl.honours_config_path and not wanted.postfix.value("cyrus_sasl_config_path"):
+        directory = path.rpartition("/")[0]
+        if directory not in wanted.host.platform.sasl.configuration:
+            yield from set_for(wanted, "cyrus_sasl_config_path", directory, "says where smtpd.conf is")
+    found = wanted.host.smtpd_conf
+    for stray in found.shadowed:
+        yield Note(f"{stray} is not read by this Postfix; {path} is")
+    keys = recipe.keys(wanted)
+    for key in found.keys:
+        if key not in keys and (key in _OWN_KEYS or key.startswith(_OWN_PREFIXES)):
+            yield Edit(path, smtpdconf.DropKey(key), "belongs to another back end")
+    for key, value in keys.items():
+        if found.keys.get(key) != value:
+            yield Edit(path, smtpdconf.SetKey(key, value), why)
+            yield Act("postfix", "reload", "reads smtpd.conf anew")
+    yield from recipe.steps(wanted)
+
+
+def smtpd_conf_path(host: Host) -> str:
+    """Return where smtpd.conf is, or is to be made: the distribution's own place if there is none yet."""
+    found = host.smtpd_conf
+    return found.path if found.exists or not _unset(host) else "/etc/postfix/sasl/smtpd.conf"
+
+
+def _unset(host: Host) -> bool:
+    return host.platform.sasl.honours_config_path and not host.settled_postfix.value("cyrus_sasl_config_path")
+
+
+def offered(policy: Policy, recipe: BackendRecipe) -> tuple[str, ...]:
+    """Return the mechanisms to offer, in order.
+
+    Raises:
+        PolicyError: when the back end can't verify one of them.
+
+    """
+    mechanisms = policy.mechanisms
+    chosen = mechanisms.offer if mechanisms and mechanisms.offer else recipe.usual
+    for mechanism in chosen:
+        if mechanism not in recipe.serves:
+            kind = policy.backend.type if policy.backend else "this back end"
+            raise PolicyError(
+                "mechanisms.offer", f"{mechanism} can't be offered with {kind}: {recipe.refusal}"
+            )
+    return chosen
+
+
+__all__ = ["MAIN_CF", "BackendRecipe", "offered", "smtpd_conf_path", "steps"]

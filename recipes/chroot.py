@@ -1,0 +1,136 @@
+"""What a chrooted smtpd must be able to reach: saslauthd's socket, the secrets in sasldb.
+
+smtpd changes its root to the queue directory when column 5 of master.cf says so (master(5)), after it has
+read smtpd.conf and before it asks anybody. Where some smtpd are chrooted and some are not, one path must
+mean the same to both: a symbolic link in the queue directory leads the queue's own path back to it.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from wizard.changes import JoinGroup, MakeDirectory, MakeLink, ShareSecrets, StatOverride, WriteFile
+from wizard.policy import ChrootChoice
+from wizard.postfix import SAME_PORT
+from wizard.steps import Act
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wizard.postfix import Service
+    from wizard.steps import Step, Wanted
+
+_MODE = 0o710  # saslauthd's socket itself lets everybody in; the directory is the door
+
+
+def after(wanted: Wanted) -> frozenset[bool]:
+    """Return whether the smtpd services that will offer AUTH are chrooted: {True}, {False}, both or none."""
+    submission = wanted.policy.submission
+    if submission is None:
+        return frozenset(wanted.postfix.chrooted(s) for s in wanted.postfix.auth_services)
+    found = {chrooted_after(wanted, name) for name in submission.services}
+    if submission.auth_on_smtp and wanted.postfix.smtp:
+        found.add(wanted.postfix.chrooted(wanted.postfix.smtp))
+    return frozenset(found | {wanted.postfix.chrooted(s) for s in _others(wanted)})
+
+
+def chrooted_after(wanted: Wanted, name: str) -> bool:
+    """Return whether the submission service ``name`` will be chrooted; a new one is like port 25's."""
+    choice = wanted.policy.submission.chroot if wanted.policy.submission else ChrootChoice.KEEP
+    if choice is not ChrootChoice.KEEP:
+        return choice is ChrootChoice.YES
+    model = wanted.postfix.service(name) or wanted.postfix.smtp
+    return wanted.postfix.chrooted(model) if model else False
+
+
+def _others(wanted: Wanted) -> Iterator[Service]:
+    """The smtpd services with AUTH that no policy speaks of, such as one on a port of its own."""
+    known = {name for names in SAME_PORT.values() for name in names}
+    return (s for s in wanted.postfix.auth_services if s.name not in known and s != wanted.postfix.smtp)
+
+
+# saslauthd
+
+
+def socket_directory(wanted: Wanted) -> str:
+    """Return the directory that saslauthd's ``-m`` has to name."""
+    queue = wanted.host.queue_directory
+    current = wanted.host.saslauthd.run_dir
+    if True in after(wanted):
+        return f"{queue}/var/run/saslauthd"
+    inside = current.startswith(f"{queue}/")
+    return current if current and not inside else wanted.host.platform.saslauthd.run_dir
+
+
+def socket_path(wanted: Wanted) -> str | None:
+    """Return smtpd.conf's ``saslauthd_path``, or None where the built-in one is right."""
+    both = after(wanted) == {True, False}
+    return f"{socket_directory(wanted)}/mux" if both else None
+
+
+def socket_steps(wanted: Wanted) -> Iterator[Step]:
+    """Yield group, directory and unit for saslauthd's socket."""
+    host, group = wanted.host, wanted.host.platform.sasl.group
+    directory = socket_directory(wanted)
+    if "postfix" not in (host.members(group) or ()):
+        yield JoinGroup("postfix", group, reason="smtpd runs as postfix and must reach saslauthd's socket")
+        yield Act("postfix", "reload", "new processes have the new group")
+    if directory.startswith(host.queue_directory):
+        why = "the socket must lie in the queue directory, which chrooted smtpd can't leave"
+        yield MakeDirectory(directory, owner="root", group=group, mode=_MODE, reason=why)
+        yield StatOverride(directory, owner="root", group=group, mode=_MODE, reason="keeps owner and mode")
+    if socket_path(wanted):
+        yield from link_back(wanted)
+    if host.platform.saslauthd.native_unit:
+        yield from _drop_in(wanted, directory)
+
+
+_DROP_IN = "/etc/systemd/system/saslauthd.service.d/postfix-auth.conf"
+
+
+def _drop_in(wanted: Wanted, directory: str) -> Iterator[Step]:
+    """Yield the unit's drop-in: its PID file moves with ``-m``, and nobody else makes the directory."""
+    current = wanted.host.read(_DROP_IN)
+    wish: bytes | None = None
+    if directory != wanted.host.platform.saslauthd.run_dir:
+        wish = (
+            "# saslauthd's socket is in Postfix's queue directory; written by postfix-auth\n"
+            "[Service]\n"
+            f"PIDFile={directory}/saslauthd.pid\n"
+            f"ExecStartPre=/usr/bin/install -d -o root -g {wanted.host.platform.sasl.group} -m 0710 {directory}\n"
+        ).encode()
+    if wish != current:
+        why = (
+            "systemd must know where saslauthd's PID file is now"
+            if wish
+            else "the PID file is at its usual place"
+        )
+        yield WriteFile(
+            _DROP_IN, before=current, after=wish, owner="root", group="root", mode=0o644, reason=why
+        )
+        yield Act("saslauthd", "restart", "starts with its new directory")
+
+
+def link_back(wanted: Wanted) -> Iterator[Step]:
+    """Yield the link that lets one path be right both inside and outside the queue directory."""
+    queue = PurePosixPath(wanted.host.queue_directory)
+    link = f"{queue}{queue}"
+    back = "/".join([".."] * (len(queue.parts) - 2))
+    why = "some smtpd are chrooted and some are not: with it the same path is right for both"
+    yield MakeLink(link, back, reason=why)
+
+
+# sasldb
+
+
+def sasldb_steps(wanted: Wanted) -> Iterator[Step]:
+    """Yield what lets every smtpd read the secrets in sasldb, and keeps a chrooted one in step."""
+    host = wanted.host
+    path, group = host.platform.sasl.sasldb, host.platform.sasl.group
+    if "postfix" not in (host.members(group) or ()):
+        yield JoinGroup("postfix", group, reason="smtpd runs as postfix and must read the secrets")
+        yield Act("postfix", "reload", "new processes have the new group")
+    shared = f"{host.queue_directory}{path}" if True in after(wanted) else ""
+    why = "chrooted smtpd reads the copy in the queue directory: one file, so that it never goes stale"
+    yield ShareSecrets(path, shared, group=group, reason=why if shared else "postfix must be able to read it")

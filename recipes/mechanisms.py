@@ -1,0 +1,137 @@
+"""Which mechanisms are offered, and when: mech_list in smtpd.conf, the security options in main.cf.
+
+``noplaintext`` hides PLAIN and LOGIN; ``smtpd_sasl_tls_security_options`` says the same inside TLS. An smtpd
+whose options leave no mechanism at all dies at every connection, so each combination is checked first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recipes.backend import offered, smtpd_conf_path
+from wizard.errors import PolicyError
+from wizard.formats import maincf, smtpdconf
+from wizard.host import MAIN_CF
+from wizard.policy import Mechanisms, Plaintext
+from wizard.sasl import PLAINTEXT, PREFERENCE
+from wizard.steps import Act, Edit, Note, set_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from recipes.backend import BackendRecipe
+    from wizard.host import Host
+    from wizard.postfix import Postfix
+    from wizard.steps import Step, Wanted
+
+_PLAIN_OPTIONS, _TLS_OPTIONS = "smtpd_sasl_security_options", "smtpd_sasl_tls_security_options"
+#: What is wrong with mechanisms that old howtos recommend.
+OUTDATED = {
+    "CRAM-MD5": "MD5, and the stored password must be readable (RFC 6331's reasons hold for it too)",
+    "DIGEST-MD5": "MD5; moved to historic by RFC 6331",
+    "NTLM": "broken, and only Windows of the last century asks for it",
+    "OTP": "one-time passwords that no mail program asks for any more",
+    "ANONYMOUS": "lets everybody in",
+}
+
+
+def steps(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Step]:
+    """Yield mech_list and the security options that the policy's ``plaintext`` and ``require_tls`` mean."""
+    if wanted.policy.mechanisms is None or (wanted.given.mechanisms is None and wanted.given.backend is None):
+        return
+    offer = offered(wanted.policy, recipe)
+    if wanted.policy.mechanisms.plaintext is Plaintext.NEVER:
+        offer = tuple(name for name in offer if name not in PLAINTEXT)
+    _refuse_dead_ends(wanted, offer)
+    for name in offer:
+        if name in OUTDATED:
+            yield Note(f"{name} is outdated: {OUTDATED[name]}")
+    if wanted.host.smtpd_conf.mech_list != offer:
+        path = smtpd_conf_path(wanted.host)
+        yield Edit(
+            path, smtpdconf.SetKey("mech_list", " ".join(offer)), "offers what the back end can verify"
+        )
+        yield Act("postfix", "reload", "reads smtpd.conf anew")
+    yield from _options(wanted)
+    value = "yes" if wanted.policy.mechanisms.outlook_compatible else "no"
+    yield from set_for(wanted, "broken_sasl_auth_clients", value, "announces AUTH= as Outlook 2003 wants it")
+
+
+def _refuse_dead_ends(wanted: Wanted, offer: tuple[str, ...]) -> None:
+    mechanisms, submission = wanted.policy.mechanisms, wanted.policy.submission
+    plaintext = mechanisms.plaintext if mechanisms else Plaintext.TLS_ONLY
+    if not offer:
+        raise PolicyError(
+            "mechanisms.offer", 'nothing would be left: plaintext = "never" takes PLAIN and LOGIN away'
+        )
+    before_tls = submission is not None and not submission.require_tls
+    if plaintext is Plaintext.TLS_ONLY and before_tls and PLAINTEXT.issuperset(offer):
+        raise PolicyError(
+            "submission.require_tls",
+            'false leaves nothing to offer before TLS: with plaintext = "tls-only" that takes a mechanism '
+            "which does not send the password, such as SCRAM-SHA-256",
+        )
+
+
+def _options(wanted: Wanted) -> Iterator[Step]:
+    postfix = wanted.postfix
+    plaintext = wanted.policy.mechanisms.plaintext if wanted.policy.mechanisms else Plaintext.TLS_ONLY
+    submission = wanted.policy.submission
+    tls_first = submission is None or submission.require_tls
+    before, inside = _flags(postfix, _PLAIN_OPTIONS), _flags(postfix, _TLS_OPTIONS)
+    why = "when PLAIN and LOGIN may be used"
+    if plaintext is Plaintext.NEVER:
+        want_before, want_inside = before | {"noplaintext"}, inside | {"noplaintext"}
+    elif plaintext is Plaintext.ALWAYS:
+        want_before, want_inside = before - {"noplaintext"}, inside - {"noplaintext"}
+    elif tls_first and _PLAIN_OPTIONS not in postfix.explicit:
+        want_before, want_inside = before, inside - {"noplaintext"}  # smtpd_tls_auth_only sees to it
+    else:
+        want_before, want_inside = before | {"noplaintext"}, inside - {"noplaintext"}
+    explicit = plaintext is Plaintext.ALWAYS and tls_first and _PLAIN_OPTIONS not in postfix.explicit
+    yield from _set_options(wanted, _PLAIN_OPTIONS, want_before, before, why, always=explicit)
+    # its default follows the other one, so it must be written as soon as the two differ
+    follows = want_before if _TLS_OPTIONS not in postfix.explicit else inside
+    yield from _set_options(wanted, _TLS_OPTIONS, want_inside, follows, why)
+
+
+def _set_options(
+    wanted: Wanted, name: str, want: frozenset[str], have: frozenset[str], why: str, *, always: bool = False
+) -> Iterator[Step]:
+    """Yield what gives ``name`` the flags ``want``; a flag somebody chose beyond ours stays."""
+    want |= {"noanonymous"}
+    value = ", ".join(sorted(want))
+    if always:
+        yield Edit(MAIN_CF, maincf.SetParameter(name, value), why)
+    elif want != have:
+        yield from set_for(wanted, name, value, why)
+    else:
+        for service in wanted.postfix.auth_services:
+            if name in service.options and _split(service.options[name]) != want:
+                yield from set_for(wanted, name, value, why)
+
+
+def _flags(postfix: Postfix, name: str) -> frozenset[str]:
+    return _split(postfix.value(name))
+
+
+def _split(value: str) -> frozenset[str]:
+    return frozenset(value.replace(",", " ").split())
+
+
+def read(host: Host) -> Mechanisms | None:
+    """Return what is offered today; without a mech_list that is whatever is installed."""
+    postfix = host.settled_postfix
+    if not postfix.auth_services:
+        return None
+    listed = host.smtpd_conf.mech_list or tuple(name for name in PREFERENCE if name in host.mechanisms)
+    service = postfix.auth_services[0]
+    tls_first = all(postfix.yes("smtpd_tls_auth_only", s) for s in postfix.auth_services)
+    before = _split(postfix.value(_PLAIN_OPTIONS, service))
+    if "noplaintext" in _split(postfix.value(_TLS_OPTIONS, service)):
+        plaintext = Plaintext.NEVER
+    elif "noplaintext" in before or (tls_first and _PLAIN_OPTIONS not in postfix.explicit):
+        plaintext = Plaintext.TLS_ONLY
+    else:
+        plaintext = Plaintext.ALWAYS
+    return Mechanisms(listed, plaintext, postfix.yes("broken_sasl_auth_clients", service))

@@ -1,0 +1,26 @@
+"""Which packages a policy needs on this host, as the platform's table knows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recipes.backend import offered
+
+if TYPE_CHECKING:
+    from recipes.backend import BackendRecipe
+    from wizard.host import Host
+    from wizard.policy import Policy
+
+
+def needed(policy: Policy, host: Host, recipe: BackendRecipe | None) -> tuple[str, ...]:
+    """Return the packages that are not installed yet, in the order in which they are named to the admin."""
+    found = list(host.missing("postfix"))
+    if recipe and policy.backend:
+        found += host.missing(*recipe.needs)
+        for mechanism in offered(policy, recipe):
+            package = host.platform.package_of(mechanism)
+            if package and package not in host.packages:
+                found.append(package)
+    if policy.smarthost and policy.smarthost.user:
+        found += host.missing("mechanisms")
+    return tuple(dict.fromkeys(found))

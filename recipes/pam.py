@@ -1,0 +1,85 @@
+"""Who of the system's users may send: pam_listfile in /etc/pam.d/smtp (pam_listfile(8)).
+
+saslauthd asks PAM for the service ``smtp``; without that file PAM takes /etc/pam.d/other, which on Debian
+lets every system user in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wizard.changes import CreateGroup, WriteFile
+from wizard.formats import pamd
+from wizard.steps import Edit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wizard.formats.pamd import Rule
+    from wizard.host import Host
+    from wizard.policy import SaslauthdPam
+    from wizard.steps import Step, Wanted
+
+SERVICE = "/etc/pam.d/smtp"
+GROUPS = "/etc/security/smtp.groups"
+_LIST_ARGUMENTS = ("onerr=fail", "item=group", "sense=allow", f"file={GROUPS}")
+
+
+def steps(wanted: Wanted, backend: SaslauthdPam) -> Iterator[Step]:
+    """Yield groups, list file and PAM service for ``allowed_groups``; none allowed means no restriction."""
+    host, groups = wanted.host, backend.allowed_groups
+    if read(host) == groups:
+        return
+    for group in groups:
+        if host.members(group) is None:
+            yield CreateGroup(group, reason="only its members may log in to send mail")
+    current = host.read(GROUPS)
+    wish = "".join(f"{group}\n" for group in groups).encode() if groups else None
+    if wish != current:
+        why = "the groups whose members may log in"
+        yield WriteFile(
+            GROUPS, before=current, after=wish, owner="root", group="root", mode=0o644, reason=why
+        )
+    yield from _service(host, restrict=bool(groups))
+
+
+def _service(host: Host, *, restrict: bool) -> Iterator[Step]:
+    text = host.read(SERVICE)
+    rules = pamd.read(SERVICE, text) if text is not None else ()
+    rule = _restriction(rules)
+    if restrict and rule is None:
+        if text is None:
+            fresh = "# who may log in to send mail: saslauthd asks for the service smtp\n"
+            fresh += f"auth required pam_listfile.so {' '.join(_LIST_ARGUMENTS)}\n"
+            fresh += "@include common-auth\n@include common-account\n"
+            yield WriteFile(
+                SERVICE,
+                before=None,
+                after=fresh.encode(),
+                owner="root",
+                group="root",
+                mode=0o644,
+                reason="asks for a password and for membership in an allowed group",
+            )
+        else:
+            add = pamd.AddRule("auth", "required", "pam_listfile.so", _LIST_ARGUMENTS, index=0)
+            yield Edit(SERVICE, add, "asks for membership in an allowed group first")
+    elif not restrict and rule is not None:
+        drop = pamd.DropRule(rule.type, rule.control, rule.module, rule.args)
+        yield Edit(SERVICE, drop, "every system user may log in again")
+
+
+def _restriction(rules: tuple[Rule, ...]) -> Rule | None:
+    """Return our own rule, if it is among ``rules``."""
+    ours = (
+        rule for rule in rules if rule.module.endswith("pam_listfile.so") and f"file={GROUPS}" in rule.args
+    )
+    return next(ours, None)
+
+
+def read(host: Host) -> tuple[str, ...]:
+    """Return the allowed groups in force; empty: every user."""
+    text = host.read(SERVICE)
+    if text is None or _restriction(pamd.read(SERVICE, text)) is None:
+        return ()
+    return tuple((host.read(GROUPS) or b"").decode("utf-8", "replace").split())

@@ -1,0 +1,134 @@
+"""Back ends behind saslauthd: a daemon that runs as root and is told user name and password (saslauthd(8)).
+
+It can verify PLAIN and LOGIN only. Any other mechanism in ``mech_list`` would silently be checked in
+/etc/sasldb2 by libsasl itself, past saslauthd.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from recipes import chroot, pam
+from recipes.backend import BackendRecipe
+from wizard.formats import shellvars
+from wizard.policy import Saslauthd, SaslauthdPam, SaslauthdSasldb, SaslauthdShadow
+from wizard.steps import Act, Edit, Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from wizard.host import Host
+    from wizard.policy import Backend
+    from wizard.steps import Step, Wanted
+
+_MECHANISM: Mapping[type[Saslauthd], str] = {
+    SaslauthdPam: "pam",
+    SaslauthdShadow: "shadow",
+    SaslauthdSasldb: "sasldb",
+}
+
+
+def _keys(wanted: Wanted) -> dict[str, str]:
+    keys = {"pwcheck_method": "saslauthd"}
+    path = chroot.socket_path(wanted)
+    return keys | ({"saslauthd_path": path} if path else {})
+
+
+def _backend(wanted: Wanted) -> Saslauthd:
+    backend = wanted.policy.backend
+    if not isinstance(backend, Saslauthd):
+        raise TypeError(f"{backend} is not behind saslauthd")
+    return backend
+
+
+def _steps(wanted: Wanted) -> Iterator[Step]:
+    yield from chroot.socket_steps(wanted)
+    yield from _defaults(wanted)
+    backend = _backend(wanted)
+    if isinstance(backend, SaslauthdPam):
+        yield from pam.steps(wanted, backend)
+    yield Act("saslauthd", "enable", "checks the passwords, after a reboot as well")
+
+
+def _defaults(wanted: Wanted) -> Iterator[Step]:
+    backend, platform = _backend(wanted), wanted.host.platform.saslauthd
+    current = wanted.host.saslauthd
+    options = tuple(_options(wanted, backend))
+    wish = {"MECHANISMS": (current.mechanism, _MECHANISM[type(backend)], "which accounts saslauthd checks")}
+    wish["OPTIONS"] = (shlex.join(current.options), shlex.join(options), _why(wanted))
+    wish["THREADS"] = (str(current.threads), str(backend.threads), "how many logins are checked at a time")
+    if not platform.native_unit:
+        wish["START"] = ("yes" if current.start else "", "yes", "the init script starts nothing without it")
+    for name, (before, after, why) in wish.items():
+        if before != after:
+            yield Edit(platform.defaults, shellvars.SetVariable(name, after), why)
+            yield Act("saslauthd", "restart", "reads its defaults file anew")
+    if isinstance(backend, SaslauthdPam | SaslauthdShadow) and "-r" not in options and not _realm(wanted):
+        yield Note(
+            "saslauthd runs without -r: user@anything is let in with the password of user; "
+            f"add -r to OPTIONS in {platform.defaults} if nobody logs in with a domain"
+        )
+
+
+def _why(wanted: Wanted) -> str:
+    inside = chroot.socket_directory(wanted).startswith(wanted.host.queue_directory)
+    return (
+        "-m: the socket where chrooted smtpd finds it"
+        if inside
+        else "saslauthd's own options, -m: its socket"
+    )
+
+
+def _options(wanted: Wanted, backend: Saslauthd) -> Iterator[str]:
+    """saslauthd's options as they should be: the present ones, with -c, -m and -r as the policy needs."""
+    current = list(wanted.host.saslauthd.options)
+    fresh = not wanted.host.packages.intersection(wanted.host.platform.packages["saslauthd"])
+    # -r breaks sasldb, and system accounts as soon as Postfix adds a realm; on a fresh host it closes a hole
+    realm_joined = "-r" in current or fresh
+    if isinstance(backend, SaslauthdSasldb) or _realm(wanted):
+        realm_joined = False
+    if backend.cache:
+        yield "-c"
+    at = 0
+    while at < len(current):
+        word = current[at]
+        if word == "-m":
+            at += 1
+        elif word not in ("-c", "-r") and not word.startswith("-m"):
+            yield word
+        at += 1
+    if realm_joined:
+        yield "-r"
+    yield from ("-m", chroot.socket_directory(wanted))
+
+
+def _realm(wanted: Wanted) -> str:
+    authorization = wanted.policy.authorization
+    return authorization.local_domain if authorization else ""
+
+
+def _read(host: Host) -> Backend | None:
+    if host.smtpd_conf.methods[:1] != ("saslauthd",):
+        return None
+    found = host.saslauthd
+    for kind, mechanism in _MECHANISM.items():
+        if mechanism == found.mechanism:
+            if kind is SaslauthdPam:
+                return SaslauthdPam(pam.read(host), threads=found.threads, cache=found.caches)
+            return kind(threads=found.threads, cache=found.caches)
+    return None
+
+
+RECIPE = BackendRecipe(
+    types=(SaslauthdPam, SaslauthdShadow, SaslauthdSasldb),
+    needs=("saslauthd",),
+    serves=frozenset({"PLAIN", "LOGIN"}),
+    refusal="saslauthd is given the password itself, so it can check PLAIN and LOGIN only; "
+    "anything else would be checked in sasldb, past it",
+    usual=("PLAIN", "LOGIN"),
+    owns_accounts=False,
+    keys=_keys,
+    steps=_steps,
+    read=_read,
+)

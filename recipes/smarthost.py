@@ -1,0 +1,157 @@
+"""Mail that leaves through one relay host, with user and password (SASL_README, "Enabling SASL
+authentication in the Postfix SMTP/LMTP client"; TLS_README, client levels).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wizard.changes import BuildTable, WriteFile
+from wizard.errors import PolicyError
+from wizard.formats import maincf
+from wizard.host import MAIN_CF
+from wizard.policy import Smarthost, SmarthostTls
+from wizard.policyfile import read_password_file
+from wizard.steps import Act, Edit, Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wizard.host import Host
+    from wizard.steps import Step, Wanted
+
+_TABLE = "/etc/postfix/sasl_passwd"
+_WRAPPED_PORTS = (465, 2465, 8465)  # TLS from the start (RFC 8314; the others are providers' habits)
+_VERIFIED = (SmarthostTls.VERIFY, SmarthostTls.SECURE)
+
+
+def steps(wanted: Wanted) -> Iterator[Step]:
+    """Yield relayhost, TLS level and, with a user, the password table."""
+    smarthost = wanted.given.smarthost
+    if smarthost is None:
+        return
+    postfix = wanted.postfix
+    if smarthost.user:
+        yield from _password(wanted, smarthost)
+    for name, value, why in _parameters(wanted, smarthost):
+        if postfix.knows(name) and postfix.value(name) != value:
+            yield Edit(MAIN_CF, maincf.SetParameter(name, value), why)
+            yield Act("postfix", "reload", "reads main.cf anew")
+    yield from _warnings(wanted, smarthost)
+
+
+def relayhost(smarthost: Smarthost) -> str:
+    """Return it as Postfix wants it: brackets keep it from looking for MX records."""
+    return f"[{smarthost.host}]:{smarthost.port}"
+
+
+def _parameters(wanted: Wanted, smarthost: Smarthost) -> Iterator[tuple[str, str, str]]:
+    wrapped = smarthost.port in _WRAPPED_PORTS
+    level = smarthost.tls
+    if wrapped and level in (SmarthostTls.NONE, SmarthostTls.MAY):
+        raise PolicyError(
+            "smarthost.tls", f'port {smarthost.port} is TLS from the start, which needs "encrypt" or stronger'
+        )
+    yield "relayhost", relayhost(smarthost), "all mail for elsewhere goes through the relay host"
+    yield "smtp_tls_security_level", level.value, f"TLS towards the relay host: {level.value}"
+    yield "smtp_tls_wrappermode", "yes" if wrapped else "no", f"port {smarthost.port}"
+    if level in _VERIFIED:
+        yield (
+            "smtp_tls_CAfile",
+            smarthost.ca_file,
+            "who may vouch for the relay host; the built-in default is nobody",
+        )
+        yield "tls_required_enable", "no", "a header in a message must not lower the level"
+    if level is SmarthostTls.DANE:
+        yield "smtp_dns_support_level", "dnssec", "DANE rests on DNSSEC"
+    if smarthost.user:
+        yield "smtp_sasl_auth_enable", "yes", "logs in to the relay host"
+        yield "smtp_sasl_password_maps", f"{_kind(wanted)}:{_table(wanted)}", "where user and password are"
+        clear = "noanonymous" if level is SmarthostTls.NONE else "noanonymous, noplaintext"
+        yield "smtp_sasl_security_options", clear, "no password in clear text"
+        yield "smtp_sasl_tls_security_options", "noanonymous", "inside TLS, PLAIN and LOGIN are fine"
+    else:
+        yield "smtp_sasl_auth_enable", "no", "the relay host wants no login"
+
+
+def _password(wanted: Wanted, smarthost: Smarthost) -> Iterator[Step]:
+    path, key = _table(wanted), relayhost(smarthost)
+    current = wanted.host.read(path)
+    if not smarthost.password_file:
+        if _user_for(current, key) != smarthost.user:
+            raise PolicyError(
+                "smarthost.password_file", f"{path} has no password of {smarthost.user} for {key} yet"
+            )
+        return
+    password = read_password_file(smarthost.password_file, "smarthost.password_file").reveal()
+    entry = f"{key} {smarthost.user}:{password}"
+    lines = (current or b"").decode("utf-8", "surrogateescape").splitlines()
+    keep = [line for line in lines if line.split(None, 1)[:1] != [key]]
+    if entry in lines:
+        keep = lines
+    else:
+        keep.append(entry)
+    text = "".join(f"{line}\n" for line in keep).encode("utf-8", "surrogateescape")
+    if text != current:
+        why = "user and password for the relay host, readable by root only"
+        yield WriteFile(
+            path, before=current, after=text, owner="root", group="root", mode=0o600, secret=True, reason=why
+        )
+        yield BuildTable(_kind(wanted), path, reason="Postfix reads the table in this form")
+        yield Act("postfix", "reload", "reads the password table anew")
+
+
+def _kind_and_path(wanted: Wanted) -> tuple[str, str]:
+    """The table in use, if it is one file of a kind that can be looked up; else our own."""
+    kind, _, path = wanted.postfix.value("smtp_sasl_password_maps").partition(":")
+    usable = kind in ("hash", "btree", "lmdb", "cdb", "texthash") and path.startswith("/") and " " not in path
+    return (kind, path) if usable and "," not in path else (wanted.host.table_type, _TABLE)
+
+
+def _kind(wanted: Wanted) -> str:
+    return _kind_and_path(wanted)[0]
+
+
+def _table(wanted: Wanted) -> str:
+    return _kind_and_path(wanted)[1]
+
+
+def _user_for(table: bytes | None, key: str) -> str:
+    for line in (table or b"").decode("utf-8", "surrogateescape").splitlines():
+        words = line.split(None, 1)
+        if len(words) == 2 and words[0] == key:  # noqa: PLR2004 - key and value
+            return words[1].partition(":")[0]
+    return ""
+
+
+def _warnings(wanted: Wanted, smarthost: Smarthost) -> Iterator[Note]:
+    if smarthost.user and smarthost.tls is SmarthostTls.NONE:
+        yield Note(f"the password for {smarthost.host} crosses the network in clear text")
+    elif smarthost.tls in (SmarthostTls.MAY, SmarthostTls.ENCRYPT) and smarthost.user:
+        yield Note(f'tls = "{smarthost.tls.value}" does not check who {smarthost.host} is; "secure" does')
+    for name in ("transport_maps", "sender_dependent_relayhost_maps", "smtp_tls_policy_maps"):
+        if wanted.postfix.value(name):
+            yield Note(f"set by hand: {name} is in use and may send some mail another way; it is kept")
+
+
+def read(host: Host) -> Smarthost | None:
+    """Return the relay host in force; None if there is none, or one that the section can't express."""
+    postfix = host.settled_postfix
+    relay = postfix.value("relayhost")
+    name, bracket, port = relay.removeprefix("[").partition("]")
+    if not relay.startswith("[") or not bracket or (port and not port[1:].isdigit()):
+        return None
+    level = postfix.value("smtp_tls_security_level") or "none"
+    if level not in set(SmarthostTls):
+        return None
+    user = ""
+    if postfix.yes("smtp_sasl_auth_enable"):
+        _, _, path = postfix.value("smtp_sasl_password_maps").partition(":")
+        user = _user_for(host.read(path), relay) if path.startswith("/") else ""
+    return Smarthost(
+        host=name,
+        port=int(port[1:]) if port else 25,
+        user=user,
+        tls=SmarthostTls(level),
+        ca_file=postfix.value("smtp_tls_CAfile") or host.platform.ca_file,
+    )

@@ -1,0 +1,230 @@
+"""The services users send through: submission (587, STARTTLS) and submissions (465, TLS from the start).
+
+A new service gets the overrides that Debian's and upstream's own example gives it (master.cf of Postfix
+3.10, RFC 6409, RFC 8314); one that is there keeps its own, and only what the policy needs is set in it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recipes import chroot
+from wizard.errors import HostError
+from wizard.formats import maincf, mastercf
+from wizard.host import MAIN_CF, MASTER_CF
+from wizard.policy import ChrootChoice, Submission
+from wizard.postfix import SAME_PORT
+from wizard.steps import Act, Edit, Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wizard.host import Host
+    from wizard.postfix import Postfix, Service
+    from wizard.steps import Step, Wanted
+
+NAMES = ("submission", "submissions")
+_PORT = {"submission": "587", "submissions": "465"}
+_ONLY_USERS = "permit_sasl_authenticated,reject"
+_RESTRICTIONS = (
+    "smtpd_client_restrictions",
+    "smtpd_helo_restrictions",
+    "smtpd_sender_restrictions",
+    "smtpd_relay_restrictions",
+    "smtpd_recipient_restrictions",
+)
+
+
+def steps(wanted: Wanted) -> Iterator[Step]:
+    """Yield what makes exactly the policy's services offer AUTH."""
+    submission = wanted.given.submission
+    if submission is None:
+        return
+    for name in NAMES:
+        service = wanted.postfix.service(name)
+        if name in submission.services:
+            yield from _existing(wanted, service, name) if service else _new(wanted, name)
+        elif service and service in wanted.postfix.auth_services:
+            why = f"port {_PORT[name]} is not in the policy's list of services"
+            yield Edit(MASTER_CF, mastercf.DisableService(service.name, service.type), why)
+            yield Act("postfix", "reload", "closes the port")
+    yield from _smtp(wanted)
+
+
+def _new(wanted: Wanted, name: str) -> Iterator[Step]:
+    # Postfix before 3.6 looks the name up in /etc/services, where old systems lack it
+    known = name == "submission" or wanted.postfix.version >= (3, 6)
+    chroot_column = "y" if chroot.chrooted_after(wanted, name) else "n"
+    service = mastercf.AddService(
+        name=name if known else _PORT[name],
+        type="inet",
+        private="n",
+        unpriv="-",
+        chroot=chroot_column,
+        wakeup="-",
+        maxproc="-",
+        command="smtpd",
+        options=tuple(mastercf.Option(*option) for option in _options(wanted, name)),
+    )
+    tls = "TLS from the start" if name == "submissions" else "STARTTLS"
+    yield Edit(MASTER_CF, service, f"opens port {_PORT[name]} for users, with {tls} and AUTH (RFC 8314)")
+    yield Act("postfix", "reload", f"opens port {_PORT[name]}")
+
+
+def _options(wanted: Wanted, name: str) -> Iterator[tuple[str, str]]:
+    submission = wanted.given.submission or Submission()
+    yield "syslog_name", f"postfix/{name}"
+    if wanted.postfix.knows("smtpd_forbid_unauth_pipelining"):
+        yield "smtpd_forbid_unauth_pipelining", "no"
+    if name == "submissions":
+        yield "smtpd_tls_wrappermode", "yes"
+    else:
+        yield "smtpd_tls_security_level", "encrypt" if submission.require_tls else "may"
+    yield "smtpd_sasl_auth_enable", "yes"
+    if name == "submission":
+        yield "smtpd_tls_auth_only", "yes" if submission.require_tls else "no"
+    yield "local_header_rewrite_clients", "static:all"
+    yield "smtpd_reject_unlisted_recipient", "no"
+    for restriction in _RESTRICTIONS:
+        yield restriction, _ONLY_USERS if restriction == "smtpd_relay_restrictions" else ""
+    yield "milter_macro_daemon_name", "ORIGINATING"
+
+
+def _existing(wanted: Wanted, service: Service, name: str) -> Iterator[Step]:
+    postfix, submission = wanted.postfix, wanted.given.submission or Submission()
+    if service.command != "smtpd":
+        raise HostError(
+            f"{MASTER_CF}: the service {service.name} runs {service.command}, not smtpd; change that first"
+        )
+    wish = dict(_needed(postfix, service, name, require_tls=submission.require_tls))
+    for parameter, value in wish.items():
+        yield Edit(
+            MASTER_CF, mastercf.SetOption(service.name, service.type, parameter, value), _WHY[parameter]
+        )
+    choice = submission.chroot
+    if choice is not ChrootChoice.KEEP and postfix.chrooted(service) != (choice is ChrootChoice.YES):
+        column = "y" if choice is ChrootChoice.YES else "n"
+        edit = mastercf.SetChroot(service.name, service.type, column)
+        yield Edit(MASTER_CF, edit, f"the policy's chroot = {choice.value}")
+        wish["chroot"] = column
+    if wish:
+        yield Act("postfix", "reload", f"reads the service {service.name} anew")
+
+
+_WHY = {
+    "smtpd_sasl_auth_enable": "users prove who they are here",
+    "smtpd_tls_wrappermode": "TLS from the start on port 465 (RFC 8314)",
+    "smtpd_tls_security_level": "STARTTLS on port 587",
+    "smtpd_tls_auth_only": "AUTH before TLS, or only inside it",
+    "smtpd_relay_restrictions": "relays for authenticated clients only",
+    "smtpd_recipient_restrictions": "accepts what authenticated clients send",
+}
+
+
+def _needed(postfix: Postfix, service: Service, name: str, *, require_tls: bool) -> Iterator[tuple[str, str]]:
+    """The overrides that ``service`` lacks."""
+    wish = {"smtpd_sasl_auth_enable": "yes"}
+    if name == "submissions":
+        wish["smtpd_tls_wrappermode"] = "yes"
+    else:
+        wish["smtpd_tls_auth_only"] = "yes" if require_tls else "no"
+        level = postfix.value("smtpd_tls_security_level", service)
+        if require_tls or level not in ("may", "encrypt"):
+            wish["smtpd_tls_security_level"] = "encrypt" if require_tls else "may"
+        elif level == "encrypt":
+            wish["smtpd_tls_security_level"] = "may"
+    for parameter, value in wish.items():
+        if postfix.value(parameter, service) != value:
+            yield parameter, value
+    if not _guarded(postfix, service):
+        yield "smtpd_relay_restrictions", _ONLY_USERS
+    if not _lets_users_through(_tokens(postfix, service, "smtpd_recipient_restrictions")):
+        yield "smtpd_recipient_restrictions", _ONLY_USERS
+
+
+def _tokens(postfix: Postfix, service: Service | None, parameter: str) -> list[str]:
+    return postfix.value(parameter, service).replace(",", " ").split()
+
+
+def _guarded(postfix: Postfix, service: Service) -> bool:
+    """Whether a restriction list of ``service`` turns everybody away who has not authenticated."""
+    lists = [_tokens(postfix, service, name) for name in _RESTRICTIONS]
+    relays = _lets_users_through(_tokens(postfix, service, "smtpd_relay_restrictions"))
+    return relays and any(tokens[:2] == ["permit_sasl_authenticated", "reject"] for tokens in lists)
+
+
+def _lets_users_through(tokens: list[str]) -> bool:
+    """Whether an authenticated client passes before the list asks about the destination."""
+    for token in tokens:
+        if token == "permit_sasl_authenticated":  # noqa: S105 - a restriction's name
+            return True
+        if token in ("reject", "defer") or token.endswith("_unauth_destination"):
+            return False
+    return True
+
+
+def _smtp(wanted: Wanted) -> Iterator[Step]:
+    """Port 25: AUTH there only if it is asked for."""
+    submission, postfix = wanted.given.submission or Submission(), wanted.postfix
+    service = postfix.smtp
+    if service is None:
+        if submission.auth_on_smtp:
+            raise HostError(f"{MASTER_CF}: there is no smtpd on port 25 that could offer AUTH")
+        return
+    on = service in postfix.auth_services
+    if on != submission.auth_on_smtp:
+        value = "yes" if submission.auth_on_smtp else "no"
+        why = "AUTH on port 25, as asked" if submission.auth_on_smtp else "AUTH belongs on 587 and 465"
+        edit = mastercf.SetOption(service.name, service.type, "smtpd_sasl_auth_enable", value)
+        yield Edit(MASTER_CF, edit, why)
+        yield Act("postfix", "reload", "reads master.cf anew")
+    if not submission.auth_on_smtp:
+        return
+    auth_only = "yes" if submission.require_tls else "no"
+    if postfix.value("smtpd_tls_auth_only", service) != auth_only:
+        edit = mastercf.SetOption(service.name, service.type, "smtpd_tls_auth_only", auth_only)
+        yield Edit(MASTER_CF, edit, _WHY["smtpd_tls_auth_only"])
+    if not _lets_users_through(_tokens(postfix, service, "smtpd_relay_restrictions")):
+        tokens = _tokens(postfix, None, "smtpd_relay_restrictions")
+        at = next((i for i, t in enumerate(tokens) if t.startswith(("reject", "defer"))), len(tokens))
+        value = ", ".join([*tokens[:at], "permit_sasl_authenticated", *tokens[at:]])
+        yield Edit(
+            MAIN_CF,
+            maincf.SetParameter("smtpd_relay_restrictions", value),
+            "lets authenticated clients relay",
+        )
+
+
+def read(host: Host) -> Submission | None:
+    """Return which services offer AUTH today; None if Postfix has no AUTH at all."""
+    postfix = host.settled_postfix
+    users = {name: postfix.service(name) for name in NAMES}
+    on = {name: s for name, s in users.items() if s and s in postfix.auth_services}
+    smtp = postfix.smtp if postfix.smtp in postfix.auth_services else None
+    everyone = [*on.values(), *([smtp] if smtp else [])]
+    if not everyone:
+        return None
+    clear = [s for s in everyone if not postfix.yes("smtpd_tls_wrappermode", s)]
+    chroots = {postfix.chrooted(s) for s in on.values()}
+    choice = (
+        ChrootChoice.KEEP if len(chroots) != 1 else ChrootChoice.YES if True in chroots else ChrootChoice.NO
+    )
+    return Submission(
+        services=tuple(on),
+        require_tls=all(postfix.yes("smtpd_tls_auth_only", s) or _encrypts(postfix, s) for s in clear),
+        auth_on_smtp=smtp is not None,
+        chroot=choice,
+    )
+
+
+def _encrypts(postfix: Postfix, service: Service) -> bool:
+    return postfix.value("smtpd_tls_security_level", service) == "encrypt"
+
+
+def notes(host: Host) -> Iterator[Note]:
+    """Yield what the section can't express: smtpd services with AUTH on other ports."""
+    postfix = host.settled_postfix
+    known = {name for names in SAME_PORT.values() for name in names}
+    for service in postfix.auth_services:
+        if service.name not in known and service.key != "smtpd/pass":
+            yield Note(f"set by hand: the service {service.key} in master.cf offers AUTH as well")

@@ -1,0 +1,154 @@
+"""TLS on the server: which certificate, and the settings that today's Postfix wants (TLS_README)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wizard import certificates
+from wizard.changes import MakeCertificate
+from wizard.errors import PolicyError, WizardError
+from wizard.formats import maincf
+from wizard.host import MAIN_CF
+from wizard.policy import Tls, TlsLevel, TlsSource
+from wizard.steps import Act, Edit, Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wizard.host import Host
+    from wizard.postfix import Postfix
+    from wizard.steps import Step, Wanted
+
+_CHAIN, _CERT, _KEY = "smtpd_tls_chain_files", "smtpd_tls_cert_file", "smtpd_tls_key_file"
+_LEVEL, _PROTOCOLS = "smtpd_tls_security_level", "smtpd_tls_mandatory_protocols"
+_RENEW_DAYS = 30  # a self-signed certificate is made anew when it has less than this left
+
+
+def steps(wanted: Wanted) -> Iterator[Step]:
+    """Yield the certificate, the level of port 25, and what submission's TLS needs."""
+    tls = wanted.given.tls
+    if tls is None:
+        return
+    match tls.source:
+        case TlsSource.KEEP:
+            if not certificate_files(wanted.postfix):
+                raise PolicyError(
+                    "tls.source", 'there is no certificate to keep; use "self-signed" or "files"'
+                )
+        case TlsSource.FILES:
+            yield from _examined(wanted, tls)
+            yield from _use(wanted, tls.certificate, tls.key)
+        case TlsSource.SELF_SIGNED:
+            yield from _self_signed(wanted, tls)
+        case TlsSource.PRIVATE_CA:
+            raise PolicyError("tls.source", 'a private CA is not available yet; use "self-signed" or "files"')
+    for name, value, why in _settings(wanted.postfix, tls):
+        yield Edit(MAIN_CF, maincf.SetParameter(name, value), why)
+        yield Act("postfix", "reload", "reads main.cf anew")
+
+
+def _settings(postfix: Postfix, tls: Tls) -> Iterator[tuple[str, str, str]]:
+    current = postfix.value(_LEVEL) or ("may" if postfix.yes("smtpd_use_tls") else "none")
+    if postfix.yes("smtpd_enforce_tls") and not postfix.value(_LEVEL):
+        current = "encrypt"
+    if current != tls.level.value:
+        yield _LEVEL, tls.level.value, f"STARTTLS on port 25: {tls.level.value}"
+    if postfix.value("smtpd_tls_loglevel") == "0":
+        yield "smtpd_tls_loglevel", "1", "one line in the log for each TLS session"
+    protocols = postfix.value(_PROTOCOLS)
+    outdated = protocols in ("", ">=TLSv1", ">=TLSv1.1") or not protocols.startswith((">", "!", "<"))
+    if postfix.version >= (3, 6) and outdated and protocols not in ("TLSv1.2", "TLSv1.3", "TLSv1.2, TLSv1.3"):
+        yield _PROTOCOLS, ">=TLSv1.2", "where TLS is required, nothing older than TLS 1.2 (RFC 8996)"
+
+
+def _examined(wanted: Wanted, tls: Tls) -> Iterator[Note]:
+    """Yield the certificate's weak points.
+
+    Raises:
+        PolicyError: when Postfix could not use it, or no client would accept it.
+
+    """
+    found = certificates.examine(tls.certificate, tls.key, tls.names, wanted.host.root)
+    for problem in found.problems:
+        if problem.severity == "error":
+            key = "tls.key" if tls.key in problem.message else "tls.certificate"
+            raise PolicyError(key, problem.message)
+        yield Note(problem.message)
+
+
+def _use(wanted: Wanted, certificate: str, key: str) -> Iterator[Step]:
+    """Yield the parameters that name the files, in the family of parameters that is in use already."""
+    postfix = wanted.postfix
+    if _CHAIN in postfix.explicit and postfix.value(_CHAIN):
+        wish = {_CHAIN: f"{key}, {certificate}"}
+    elif _CERT in postfix.explicit and postfix.value(_CERT):
+        wish = {_CERT: certificate, _KEY: key}
+    else:
+        wish = {_CHAIN: f"{key}, {certificate}"}
+    for name, value in wish.items():
+        if _same_files(postfix.value(name), value):
+            continue
+        yield Edit(MAIN_CF, maincf.SetParameter(name, value), "the certificate that clients will see")
+        yield Act("postfix", "reload", "loads the certificate")
+    for service in postfix.smtpd_services:
+        own = [name for name in (_CHAIN, _CERT, _KEY) if name in service.options]
+        if own:
+            yield Note(
+                f"set by hand: the service {service.key} has a certificate of its own ({', '.join(own)})"
+            )
+
+
+def _same_files(one: str, other: str) -> bool:
+    return one.replace(",", " ").split() == other.replace(",", " ").split()
+
+
+def _self_signed(wanted: Wanted, tls: Tls) -> Iterator[Step]:
+    directory = wanted.host.platform.tls_directory
+    stem = tls.names[0].replace("*", "wildcard")
+    certificate, key = f"{directory}/{stem}.pem", f"{directory}/{stem}.key"
+    if not _still_good(wanted.host, certificate, key, tls.names):
+        yield MakeCertificate(
+            certificate, key, tls.names, reason="clients need a certificate; users accept it once"
+        )
+        yield Act("postfix", "reload", "loads the certificate")
+    yield from _use(wanted, certificate, key)
+
+
+def _still_good(host: Host, certificate: str, key: str, names: tuple[str, ...]) -> bool:
+    if host.read(certificate) is None:
+        return False
+    found = certificates.examine(certificate, key, names, host.root)
+    broken = any(problem.severity == "error" for problem in found.problems)
+    return not broken and bool(found.chain) and set(found.chain[0].names) == set(names)
+
+
+def certificate_files(postfix: Postfix) -> tuple[str, ...]:
+    """Return the files of the server's certificate: (certificate, key), chain files, or nothing."""
+    service = next((s for s in postfix.auth_services), None)
+    chain = postfix.value(_CHAIN, service).replace(",", " ").split()
+    if chain:
+        return tuple(reversed(chain)) if len(chain) == 2 else tuple(chain)  # noqa: PLR2004 - key first, as we write it
+    certificate, key = postfix.value(_CERT, service), postfix.value(_KEY, service)
+    return (certificate, key or certificate) if certificate and certificate != "none" else ()
+
+
+def read(host: Host) -> Tls | None:
+    """Return the certificate and level in force; None while there is neither certificate nor TLS."""
+    postfix = host.settled_postfix
+    files = certificate_files(postfix)
+    level = postfix.value(_LEVEL) or ("encrypt" if postfix.yes("smtpd_enforce_tls") else "")
+    level = level or ("may" if postfix.yes("smtpd_use_tls") else "none")
+    if not files:
+        return None
+    kept = Tls(source=TlsSource.KEEP, level=TlsLevel(level))
+    if len(files) != 2:  # noqa: PLR2004 - certificate and key
+        return kept
+    certificate, key = files
+    if certificate.startswith(f"{host.platform.tls_directory}/"):
+        try:
+            chain = certificates.load(host.read(certificate) or b"", certificate)
+        except WizardError:
+            return kept
+        if chain and chain[0].self_signed:
+            return Tls(source=TlsSource.SELF_SIGNED, names=chain[0].names, level=TlsLevel(level))
+    return Tls(source=TlsSource.FILES, certificate=certificate, key=key, level=TlsLevel(level))

@@ -1,0 +1,93 @@
+"""Accounts of the back ends that own theirs: today sasldb, by Cyrus SASL's own saslpasswd2(8)."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wizard.commands import run
+from wizard.errors import PolicyError
+from wizard.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# what saslpasswd2, sasldb's key format and every mechanism agree on; a realm may follow
+_NAME = re.compile(r"[^\x00-\x20\x7f@/:\"\\]{1,64}(@[A-Za-z0-9.-]{1,253})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account of sasldb: ``name`` as the user types it before the ``@``, ``realm`` what follows."""
+
+    name: str
+    realm: str
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.realm}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sasldb:
+    """The accounts in one sasldb file. ``realm`` is the one that a bare name belongs to."""
+
+    path: str
+    realm: str
+
+    def accounts(self) -> tuple[Account, ...]:
+        """Return every account, in the file's order.
+
+        Raises:
+            WizardError: when the file can't be read.
+
+        """
+        done = run(["sasldblistusers2", "-f", self.path]).expect(f"can't list the accounts in {self.path}")
+        entries = (line.partition(":")[0].rpartition("@") for line in done.stdout.splitlines() if "@" in line)
+        return tuple(dict.fromkeys(Account(name, realm) for name, _, realm in entries))
+
+    def account(self, name: str) -> Account:
+        """Return the account that ``name`` or ``name@realm`` means.
+
+        Raises:
+            PolicyError: when it is no name that every mechanism can carry.
+
+        """
+        if not _NAME.fullmatch(name) or name.startswith("-"):
+            raise PolicyError("NAME", "a user name has no blanks, quotes, '/', ':' or '\\', and one '@' at most")
+        bare, _, realm = name.partition("@")
+        return Account(bare, realm or self.realm)
+
+    def set_password(self, account: Account, password: Secret) -> None:
+        """Make ``account``, or give it a new password. It goes through standard input only.
+
+        Raises:
+            WizardError: with saslpasswd2's words when it refuses.
+
+        """
+        argv = ["saslpasswd2", "-p", "-c", "-f", self.path, "-u", account.realm, account.name]
+        run(argv, stdin=password.reveal().encode()).expect(f"can't set the password of {account}")
+
+    def remove(self, account: Account) -> None:
+        """Delete ``account``.
+
+        Raises:
+            WizardError: when it can't be deleted, because it is not there for instance.
+
+        """
+        argv = ["saslpasswd2", "-d", "-f", self.path, "-u", account.realm, account.name]
+        run(argv).expect(f"can't remove {account}")
+
+
+@contextmanager
+def temporary(sasldb: Sasldb) -> Iterator[tuple[Account, Secret]]:
+    """Give an account with a password nobody knows, which is gone afterwards."""
+    account = Account(f"postfix-auth-test-{secrets.token_hex(4)}", sasldb.realm)
+    password = Secret(secrets.token_urlsafe(18))
+    sasldb.set_password(account, password)
+    try:
+        yield account, password
+    finally:
+        sasldb.remove(account)

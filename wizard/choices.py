@@ -1,0 +1,113 @@
+"""What can be chosen on this host, and why the rest can't: the wizard's lists, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import recipes
+from recipes.mechanisms import OUTDATED
+from wizard.policy import (
+    AuxpropLdapdb,
+    AuxpropSasldb,
+    AuxpropSql,
+    Dovecot,
+    SaslauthdGetpwent,
+    SaslauthdKerberos5,
+    SaslauthdLdap,
+    SaslauthdPam,
+    SaslauthdRimap,
+    SaslauthdSasldb,
+    SaslauthdShadow,
+)
+from wizard.sasl import PLAINTEXT, PREFERENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wizard.host import Host
+    from wizard.policy import Backend
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One thing that may be chosen. ``about`` says what it is for; ``off`` why it can't be, empty if it can."""
+
+    value: str
+    title: str
+    about: str
+    off: str = ""
+    recommended: bool = False
+
+
+_BACKENDS: Mapping[type[Backend], tuple[str, str]] = {
+    SaslauthdPam: (
+        "System accounts, through PAM",
+        "who has a login on this host; group membership may be asked for",
+    ),
+    AuxpropSasldb: ("Accounts of their own, in sasldb", "mail only, no login on this host; all mechanisms"),
+    SaslauthdShadow: ("System accounts, from /etc/shadow", "like PAM, without its rules"),
+    SaslauthdSasldb: (
+        "Accounts in sasldb, through saslauthd",
+        "for hosts that are built so; sasldb itself offers more",
+    ),
+    SaslauthdRimap: ("Another IMAP server", "the password is tried there"),
+    SaslauthdLdap: ("An LDAP directory, through saslauthd", "the password is tried there"),
+    SaslauthdKerberos5: ("Kerberos 5", "the password is tried at the KDC"),
+    SaslauthdGetpwent: ("System accounts, through getpwent", "for systems without shadow passwords"),
+    AuxpropSql: ("An SQL database", "passwords in clear in a table"),
+    AuxpropLdapdb: ("An LDAP directory, read by SASL", "passwords in clear in the directory"),
+    Dovecot: ("Dovecot", "the accounts that Dovecot knows"),
+}
+
+
+def backends() -> tuple[Choice, ...]:
+    """Return every back end, the ones that can't be set up with the reason."""
+    return tuple(
+        Choice(
+            kind.type,
+            title,
+            about,
+            off="" if recipes.recipe_of(kind) else "not available in this version",
+            recommended=kind is SaslauthdPam,
+        )
+        for kind, (title, about) in _BACKENDS.items()
+    )
+
+
+def mechanisms(host: Host, backend: Backend) -> tuple[Choice, ...]:
+    """Return every mechanism in the order to offer them, the ones that ``backend`` can't serve with the reason."""
+    recipe = recipes.recipe_of(type(backend))
+    return tuple(_mechanism(host, name, recipe) for name in PREFERENCE) if recipe else ()
+
+
+def _mechanism(host: Host, name: str, recipe: recipes.BackendRecipe) -> Choice:
+    off = ""
+    package = host.platform.package_of(name)
+    if name not in recipe.serves:
+        off = recipe.refusal
+    elif name == "ANONYMOUS" or package is None:
+        off = OUTDATED.get(name, f"{host.platform.name} has no plugin for it")
+    return Choice(name, name, _about(name), off, recommended=name in recipe.usual)
+
+
+def _about(name: str) -> str:
+    if name in OUTDATED:
+        return f"outdated: {OUTDATED[name]}"
+    if name.startswith("SCRAM"):
+        return "the password never crosses the network (RFC 5802)"
+    if name in PLAINTEXT:
+        return "every mail program; only inside TLS" if name == "PLAIN" else "old Outlook; only inside TLS"
+    return "single sign-on with Kerberos"
+
+
+def usual_mechanisms(backend: Backend) -> tuple[str, ...]:
+    """Return what ``backend`` offers unless told otherwise."""
+    recipe = recipes.recipe_of(type(backend))
+    return recipe.usual if recipe else ()
+
+
+def owns_accounts(backend: Backend) -> bool:
+    """Whether accounts are made in ``backend`` itself, so that one can be made for a test."""
+    recipe = recipes.recipe_of(type(backend))
+    return bool(recipe and recipe.owns_accounts)

@@ -1,0 +1,95 @@
+"""The engine as its two faces see it: observe, read back, plan. Screens and command line call nothing deeper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import recipes
+from wizard import journal, packages, policyfile, remembered
+from wizard.changes import InstallPackages
+from wizard.errors import HostError
+from wizard.host import Host
+from wizard.plan import Plan, assemble
+from wizard.policy import Mechanisms, Policy
+from wizard.steps import Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wizard.root import Root
+    from wizard.steps import Step
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The policy read back from a host's live files. ``by_hand``: what no section can express, and is kept."""
+
+    policy: Policy
+    by_hand: tuple[str, ...]
+
+
+def observe(root: Root) -> Host:
+    """Return the host below ``root``, to be asked for facts.
+
+    Raises:
+        HostError: when its platform is not supported.
+
+    """
+    host = Host(root)
+    _ = host.platform
+    return host
+
+
+def in_force(host: Host) -> InForce:
+    """Read the policy back from the live files, in the words of the last policy where the two agree.
+
+    Raises:
+        ParseError: when a file that says something about it can't be read.
+
+    """
+    read = recipes.read(host)
+    last = journal.last_policy(host.root)
+    policy = remembered.reword(read, policyfile.parse(last) if last else Policy())
+    return InForce(policy, tuple(note.text for note in recipes.notes(host)))
+
+
+def completed(policy: Policy, host: Host) -> Policy:
+    """Return ``policy`` with every section it leaves out as it is on this host."""
+    read = in_force(host).policy
+    whole = Policy(
+        backend=policy.backend or read.backend,
+        mechanisms=policy.mechanisms or read.mechanisms,
+        tls=policy.tls or read.tls,
+        submission=policy.submission or read.submission,
+        authorization=policy.authorization or read.authorization,
+        smarthost=policy.smarthost or read.smarthost,
+    )
+    return replace(whole, mechanisms=Mechanisms()) if whole.backend and not whole.mechanisms else whole
+
+
+def plan(policy: Policy, host: Host) -> Plan:
+    """Work out everything that has to change for ``policy``. Nothing on the host is touched.
+
+    Raises:
+        PolicyError: when the policy can't be had on this host.
+        HostError: when the host can't be handled as it is.
+
+    """
+    whole = completed(policy, host)
+    needed = recipes.needed_packages(whole, host)
+    if needed and not host.root.live:
+        raise HostError(
+            f"not installed below {host.root.prefix}: {', '.join(needed)}; --root installs nothing"
+        )
+    if needed:
+        host = Host(host.root, arriving=packages.arriving(needed))
+    return assemble(policy, whole, host, _steps(Wanted(policy, whole, host), needed))
+
+
+def _steps(wanted: Wanted, needed: tuple[str, ...]) -> Iterator[Step]:
+    if needed:
+        preseed = wanted.host.platform.preseed
+        answers = tuple(line for package in needed for line in preseed.get(package, ()))
+        yield InstallPackages(needed, answers, reason="the policy needs them")
+    yield from recipes.steps(wanted)

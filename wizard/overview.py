@@ -1,0 +1,166 @@
+"""This host in a few lines: what ``status`` prints and the wizard's first screen shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wizard import certificates, obsolete
+from wizard.errors import WizardError
+from wizard.processes import running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wizard.certificates import Certificate
+    from wizard.host import Host
+    from wizard.postfix import Postfix, Service
+
+_PORTS = ((25, "smtp"), (587, "submission"), (465, "submissions"))
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One of the three ports of mail, and what is behind it in words."""
+
+    number: int
+    name: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What was found. Every field is ready to be shown; ``attention`` names what is wrong or obsolete.
+
+    ``configured``: whether some smtpd offers AUTH already.
+    """
+
+    platform: str
+    postfix: str
+    sasl: str
+    ports: tuple[Port, ...]
+    smarthost: str
+    certificate: str
+    log: str
+    attention: tuple[str, ...]
+    configured: bool
+
+
+def overview(host: Host) -> Overview:
+    """Look at ``host`` and put it in words.
+
+    Raises:
+        HostError: when Postfix itself can't read its configuration.
+
+    """
+    postfix = host.postfix
+    return Overview(
+        platform=host.platform.name,
+        postfix=_postfix(host),
+        sasl=_sasl(host),
+        ports=tuple(Port(number, name, _port(host, number, name)) for number, name in _PORTS),
+        smarthost=_smarthost(postfix),
+        certificate=_certificate(host),
+        log=_log(host),
+        attention=tuple(_attention(host)),
+        configured=bool(postfix and postfix.auth_services),
+    )
+
+
+def _postfix(host: Host) -> str:
+    if "postfix" not in host.packages and host.postfix is None:
+        return "not installed"
+    version = host.postfix.parameters["mail_version"] if host.postfix else "not configured"
+    if not host.root.live:
+        return version
+    return f"{version}, {'running' if running('postfix') else 'not running'}"
+
+
+def _sasl(host: Host) -> str:
+    if not host.packages.intersection(host.platform.packages["saslauthd"]):
+        return "saslauthd not installed"
+    if not host.root.live:
+        return f"saslauthd for {host.saslauthd.mechanism}"
+    state = "running" if running("saslauthd") else "not running"
+    return f"saslauthd for {host.saslauthd.mechanism}, {state}"
+
+
+def _port(host: Host, number: int, name: str) -> str:
+    postfix = host.postfix
+    service = postfix.service(name) if postfix else None
+    if name == "smtp" and postfix:
+        service = postfix.smtp
+    if postfix is None or service is None:
+        return "closed" if number not in host.listeners else "open, but not by master.cf"
+    open_ = number in host.listeners or not host.root.live
+    return ", ".join([*([] if open_ else ["closed"]), *_offers(postfix, service)])
+
+
+def _offers(postfix: Postfix, service: Service) -> Iterator[str]:
+    if postfix.yes("smtpd_tls_wrappermode", service):
+        yield "TLS from the start"
+    else:
+        level = postfix.value("smtpd_tls_security_level", service)
+        level = level or ("may" if postfix.yes("smtpd_use_tls", service) else "")
+        yield {"encrypt": "STARTTLS required", "may": "STARTTLS"}.get(level, "no TLS")
+    if postfix.yes("smtpd_sasl_auth_enable", service):
+        wrapped = postfix.yes("smtpd_tls_wrappermode", service)
+        yield "AUTH inside TLS" if wrapped or postfix.yes("smtpd_tls_auth_only", service) else "AUTH, also in clear"
+    else:
+        yield "no AUTH"
+    if postfix.chrooted(service):
+        yield "chroot"
+
+
+def _smarthost(postfix: Postfix | None) -> str:
+    relay = postfix.value("relayhost") if postfix else ""
+    if not relay or not postfix:
+        return "none: mail leaves directly"
+    login = "with a login" if postfix.yes("smtp_sasl_auth_enable") else "without a login"
+    return f"{relay}, {login}, TLS {postfix.value('smtp_tls_security_level') or 'none'}"
+
+
+def certificate_in_use(host: Host) -> Certificate | None:
+    """Return the certificate that clients of this host see; None if there is none or it can't be read."""
+    import recipes.tls  # noqa: PLC0415 - cryptography is slow to import
+
+    files = recipes.tls.certificate_files(host.postfix) if host.postfix else ()
+    if not files:
+        return None
+    for path in files:
+        try:
+            chain = certificates.load(host.read(path) or b"", path)
+        except WizardError:
+            continue
+        if chain:
+            return chain[0]
+    return None
+
+
+def _certificate(host: Host) -> str:
+    found = certificate_in_use(host)
+    if found is None:
+        return "none"
+    kind = "self-signed" if found.self_signed else f"by {found.issuer}"
+    return f"{', '.join(found.names) or found.subject}, {kind}, until {found.not_after:%Y-%m-%d}"
+
+
+def _log(host: Host) -> str:
+    from wizard import logtail  # noqa: PLC0415 - not needed by every caller
+
+    value = host.postfix.value("maillog_file") if host.postfix else ""
+    return str(logtail.discover(host.root, value))
+
+
+def _attention(host: Host) -> Iterator[str]:
+    postfix = host.postfix
+    if postfix is None:
+        return
+    yield from (f"{old.name} is obsolete: {old.instead}" for old in obsolete.found(postfix))
+    yield from postfix.complaints
+    import recipes.tls  # noqa: PLC0415 - cryptography is slow to import
+
+    files = recipes.tls.certificate_files(postfix)
+    if len(files) == 2:  # noqa: PLR2004 - certificate and key
+        examined = certificates.examine(files[0], files[1], (), host.root)
+        yield from (problem.message for problem in examined.problems)

@@ -1,0 +1,55 @@
+"""Packages that are about to be installed, unpacked beside the host: what they bring can be read beforehand."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from wizard.commands import run
+from wizard.errors import HostError
+from wizard.root import Root
+
+_LISTS = Path("/var/lib/apt/lists")
+
+
+@cache
+def arriving(names: tuple[str, ...]) -> Root:
+    """Download ``names`` and what they depend on, and unpack them into a tree of their own.
+
+    Nothing is installed and apt's own cache stays as it is; the tree goes when the program ends.
+
+    Raises:
+        HostError: with apt's words when they can't be had.
+
+    """
+    scratch = Path(tempfile.mkdtemp(prefix="postfix-auth-packages."))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    archives, tree = scratch / "archives", scratch / "tree"
+    (archives / "partial").mkdir(parents=True)
+    tree.mkdir()
+    options = ["-q", "-y", "-o", f"Dir::Cache::archives={archives}", "-o", "Debug::NoLocking=true"]
+    options += [
+        "-o",
+        f"Dir::Cache::pkgcache={scratch}/p.bin",
+        "-o",
+        f"Dir::Cache::srcpkgcache={scratch}/s.bin",
+    ]
+    options += ["-o", "APT::Sandbox::User=root"]
+    if not any(_LISTS.glob("*_Packages*")):
+        (scratch / "lists/partial").mkdir(parents=True)
+        options += ["-o", f"Dir::State::lists={scratch}/lists"]
+        _apt(["apt-get", *options, "update"])
+    _apt(["apt-get", *options, "--no-install-recommends", "--download-only", "install", "--", *names])
+    for package in sorted(archives.glob("*.deb")):
+        run(["dpkg-deb", "-x", str(package), str(tree)]).expect(f"can't unpack {package.name}")
+    return Root(tree)
+
+
+def _apt(argv: list[str]) -> None:
+    done = run(argv, timeout=300)
+    if not done.ok:
+        said = [line for line in done.stderr.splitlines() if line.startswith("E:")] or [done.stderr.strip()]
+        raise HostError("the packages that are needed can't be downloaded:\n  " + "\n  ".join(said))

@@ -1,0 +1,238 @@
+"""The plan: ordered changes, exactly as they will be made, and checked by Postfix before anybody sees them.
+
+Recipes yield edits and changes; here the edits of each file are folded into one new text, the steps are put
+in the order in which they are safe to make, and ``postconf`` reads the result on a scratch copy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wizard import changes
+from wizard.changes import Change, WriteFile
+from wizard.errors import HostError
+from wizard.formats import maincf, mastercf, pamd, shellvars, smtpdconf
+from wizard.host import MAIN_CF, MASTER_CF
+from wizard.steps import Act, Edit, Note, TextEdit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from wizard.host import Host
+    from wizard.policy import Policy
+    from wizard.postfix import Postfix
+    from wizard.root import Root
+    from wizard.steps import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What apply will do: ``changes`` in their order. ``warnings`` are for the admin to know, not steps.
+
+    ``policy`` is the policy that was asked for; ``whole`` the same with the sections that are in force already.
+    """
+
+    policy: Policy
+    whole: Policy
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.changes)
+
+    @property
+    def interruption(self) -> str:
+        """What the users of a running server will notice, in words."""
+        restarts = [c.target for c in self.changes if c.kind == changes.RestartService.kind]
+        return f"{', '.join(restarts)}: a moment's interruption" if restarts else "no interruption expected"
+
+    def as_json(self, root: Root) -> dict[str, object]:
+        """Return the plan in the form that ``plan --json`` prints."""
+        return {
+            "pending": self.pending,
+            "changes": [
+                {"kind": c.kind, "target": c.target, "reason": c.reason, "diff": c.diff(root)}
+                for c in self.changes
+            ],
+            "warnings": list(self.warnings),
+        }
+
+
+def assemble(policy: Policy, whole: Policy, host: Host, steps: Iterable[Step]) -> Plan:
+    """Turn recipes' ``steps`` into a plan that Postfix has checked.
+
+    Raises:
+        ParseError: when a file that has to be edited can't be read.
+        HostError: when Postfix would read anything else out of the result than what was meant.
+
+    """
+    listed = list(steps)
+    edits = [step for step in listed if isinstance(step, Edit)]
+    written = tuple(_fold(edits, host))
+    others = [step for step in listed if isinstance(step, Change) and not step.done(host.root)]
+    services = tuple(_services([step for step in listed if isinstance(step, Act)], host, [*others, *written]))
+    warnings = [step.text for step in listed if isinstance(step, Note)]
+    verify(host, edits, {change.path: change.after or b"" for change in written})
+    ordered = sorted([*others, *written], key=_rank)
+    return Plan(policy, whole, (*ordered, *services), tuple(dict.fromkeys(warnings)))
+
+
+# files
+
+
+def _fold(edits: Sequence[Edit], host: Host) -> Iterator[WriteFile]:
+    """Yield one change for each file, all of its edits in one new text."""
+    for path in dict.fromkeys(step.path for step in edits):
+        mine = [step for step in edits if step.path == path]
+        before, start = host.read(path), host.start(path)
+        after = _edited(path, start, mine)
+        if after == before:
+            continue
+        reason = "\n".join(dict.fromkeys(step.reason for step in mine))
+        if before is None:
+            yield WriteFile(
+                path, before=None, after=after, owner="root", group="root", mode=0o644, reason=reason
+            )
+        else:
+            yield WriteFile(path, before=before, after=after, reason=reason)
+
+
+def _edited(path: str, data: bytes, steps: Sequence[Edit]) -> bytes:
+    """Apply ``steps``, all of one file and so of one format."""
+    for step in steps:
+        match step.edit:
+            case maincf.SetParameter() | maincf.DropParameter():
+                data = maincf.edit(path, data, [step.edit])
+            case smtpdconf.SetKey() | smtpdconf.DropKey():
+                data = smtpdconf.edit(path, data, [step.edit])
+            case shellvars.SetVariable() | shellvars.DropVariable():
+                data = shellvars.edit(path, data, [step.edit])
+            case pamd.AddRule() | pamd.DropRule():
+                data = pamd.edit(path, data, [step.edit])
+            case _:
+                data = mastercf.edit(path, data, [step.edit])
+    return data
+
+
+# order
+
+_RANKS = (
+    changes.InstallPackages,
+    changes.CreateGroup,
+    changes.JoinGroup,
+    changes.StatOverride,
+    changes.MakeDirectory,
+    changes.MakeLink,
+    changes.ShareSecrets,
+    changes.MakeCertificate,
+    changes.WriteFile,
+    changes.BuildTable,
+)
+
+
+def _rank(change: Change) -> int:
+    """Return a change's place: what others need comes first, what opens the door comes last."""
+    rank = _RANKS.index(type(change))
+    # among the files master.cf comes last: it opens ports that need all the others
+    return rank * 2 + (change.target == MASTER_CF)
+
+
+def _services(acts: Sequence[Act], host: Host, work: Sequence[Change]) -> Iterator[Change]:
+    """Yield one change a service: the strongest of what was asked for, and only if something is to be done."""
+    if not host.root.live:
+        return
+    for service in ("saslauthd", "postfix"):
+        mine = [act for act in acts if act.service == service]
+        state = changes.service_state(service)
+        actions = {act.action for act in mine}
+        reason = "\n".join(dict.fromkeys(act.reason for act in mine if act.action != "enable"))
+        if "enable" in actions and state.enabled is False:
+            yield changes.EnableService(service, reason="runs again after a reboot")
+        if not state.running and (mine or (service == "postfix" and work)):
+            yield changes.StartService(service, reason="is not running")
+        elif "restart" in actions:
+            yield changes.RestartService(service, reason=reason)
+        elif "reload" in actions:
+            yield changes.ReloadService(service, reason=reason)
+
+
+# the second opinion
+
+
+def verify(host: Host, edits: Sequence[Edit], after: dict[str, bytes]) -> None:
+    """Let Postfix read the files as they will be, and compare with what was meant.
+
+    Raises:
+        HostError: when another parameter or service differs than the ``edits`` name, or one of them differs
+            in another way: the plan is not safe, and nothing of it may be applied.
+
+    """
+    if not {MAIN_CF, MASTER_CF}.intersection(after) or host.postconf is None:
+        return
+    old = {"main.cf": host.start(MAIN_CF), "master.cf": host.start(MASTER_CF)}
+    new = {"main.cf": after.get(MAIN_CF, old["main.cf"]), "master.cf": after.get(MASTER_CF, old["master.cf"])}
+    with host.scratch(old) as before_dir, host.scratch(new) as after_dir:
+        before, result = host.postconf.read(before_dir), host.postconf.read(after_dir)
+    wrong = [*_wrong_parameters(before, result, edits), *_wrong_services(before, result, edits)]
+    if wrong:
+        raise HostError(
+            "Postfix would not read the new files as meant, so nothing is changed:\n  " + "\n  ".join(wrong)
+        )
+
+
+def _wrong_parameters(before: Postfix, after: Postfix, edits: Sequence[Edit]) -> Iterator[str]:
+    meant: dict[str, str | None] = {}
+    for step in edits:
+        if isinstance(step.edit, maincf.SetParameter):
+            meant[step.edit.name] = step.edit.value
+        elif isinstance(step.edit, maincf.DropParameter):
+            meant[step.edit.name] = None
+    for name in before.explicit | after.explicit:
+        if name in ("config_directory",):
+            continue
+        value = after.parameters.get(name, "")
+        wish = meant.get(name, before.parameters.get(name, ""))
+        if wish is not None and " ".join(value.split()) != " ".join(wish.split()):
+            yield f"main.cf: {name} would be {value!r} instead of {wish!r}"
+
+
+def _wrong_services(before: Postfix, after: Postfix, edits: Sequence[Edit]) -> Iterator[str]:
+    meant = {s.key: (s.columns, dict(s.options)) for s in before.services}
+    for step in edits:
+        _mean(meant, step.edit)
+    found = {s.key: (s.columns, dict(s.options)) for s in after.services}
+    for key in meant.keys() | found.keys():
+        if meant.get(key) != found.get(key):
+            yield f"master.cf: the service {key} would be {found.get(key)} instead of {meant.get(key)}"
+
+
+def _mean(meant: dict[str, tuple[tuple[str, ...], dict[str, str]]], edit: TextEdit) -> None:
+    """Do to ``meant`` (service -> columns and options) what ``edit`` says."""
+    match edit:
+        case mastercf.SetOption(service, kind, name, value):
+            meant[f"{service}/{kind}"][1][name] = value
+        case mastercf.DropOption(service, kind, name):
+            meant[f"{service}/{kind}"][1].pop(name, None)
+        case mastercf.SetChroot(service, kind, value):
+            columns, options = meant[f"{service}/{kind}"]
+            meant[f"{service}/{kind}"] = ((*columns[:4], value, *columns[5:]), options)
+        case mastercf.DisableService(name, kind):
+            del meant[f"{name}/{kind}"]
+        case mastercf.AddService():
+            columns = (
+                edit.name,
+                edit.type,
+                edit.private,
+                edit.unpriv,
+                edit.chroot,
+                edit.wakeup,
+                edit.maxproc,
+                edit.command,
+            )
+            meant[f"{edit.name}/{edit.type}"] = (
+                columns,
+                {option.name: option.value for option in edit.options},
+            )

@@ -1,0 +1,57 @@
+"""What live files can't tell: how the admin put it the last time.
+
+A policy says ``keep``, or names a password file; the files it leads to don't. Where what was applied last
+still agrees with what is read back, its wording is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wizard.policy import ChrootChoice, TlsSource
+
+if TYPE_CHECKING:
+    from wizard.policy import Mechanisms, Policy, Smarthost, Submission, Tls
+
+
+def reword(read: Policy, last: Policy) -> Policy:
+    """Return ``read`` in the words of ``last``, section by section, where the two agree."""
+    return replace(
+        read,
+        mechanisms=read.mechanisms,
+        submission=_submission(read.submission, last.submission),
+        tls=_tls(read.tls, last.tls),
+        smarthost=_smarthost(read.smarthost, last.smarthost),
+    )
+
+
+def _submission(read: Submission | None, last: Submission | None) -> Submission | None:
+    if read is None:
+        return None
+    same = last is not None and last.chroot is read.chroot
+    return read if same else replace(read, chroot=ChrootChoice.KEEP)
+
+
+def _tls(read: Tls | None, last: Tls | None) -> Tls | None:
+    if read is None or last is None:
+        return read
+    if last.source is TlsSource.KEEP:
+        return replace(last, level=read.level)
+    same_files = (read.certificate, read.key) == (last.certificate, last.key)
+    if read.source is TlsSource.FILES and last.source is TlsSource.FILES and same_files:
+        return replace(read, names=last.names)
+    return read
+
+
+def _smarthost(read: Smarthost | None, last: Smarthost | None) -> Smarthost | None:
+    if read is None or last is None or (read.host, read.port, read.user) != (last.host, last.port, last.user):
+        return read
+    there = bool(last.password_file) and Path(last.password_file).is_file()
+    return replace(read, password_file=last.password_file if there else "", ca_file=last.ca_file)
+
+
+def unsaid_offer(read: Mechanisms, last: Mechanisms, usual: tuple[str, ...]) -> Mechanisms:
+    """Return ``read`` without its list of mechanisms if the last policy left the choice to the back end."""
+    return replace(read, offer=()) if not last.offer and read.offer == usual else read
