@@ -61,6 +61,7 @@ def steps(wanted: Wanted) -> Iterator[Step]:
     """Yield all that has to happen so that the host does what is wanted."""
     recipe = backend_recipe(wanted.policy)
     given = wanted.given
+    yield from fresh.steps(wanted)
     if recipe and (given.backend or given.submission or given.authorization):
         # who may reach the back end depends on the services, what it is told on the realm
         yield from backend.steps(wanted, recipe)
@@ -90,3 +91,28 @@ def read(host: Host) -> Policy:
         authorization=authorization.read(host),
         smarthost=smarthost.read(host),
     )
+
+
+#: Settings that no section speaks of, though they decide about the same things: kept, and named.
+_BEYOND = {
+    "smtpd_sender_login_maps": "which sender addresses a user may take",
+    "smtpd_sasl_exceptions_networks": "networks that are not offered AUTH",
+    "smtpd_sasl_mechanism_filter": "hides some mechanisms",
+    "sender_dependent_relayhost_maps": "some senders have another relay host",
+    "smtp_sender_dependent_authentication": "some senders have another login at the relay host",
+    "smtp_tls_policy_maps": "some destinations have another TLS level",
+    "transport_maps": "some destinations have another way out",
+}
+
+
+def notes(host: Host) -> Iterator[str]:
+    """Yield what is set by hand and no section of a policy can express."""
+    postfix = host.postfix
+    if postfix is None:
+        return
+    for name in sorted(_BEYOND.keys() & postfix.explicit):
+        yield f"set by hand: {name} = {postfix.value(name)} ({_BEYOND[name]})"
+    yield from submission.notes(host)
+    yield from smarthost.notes(host)
+    if postfix.auth_services:
+        yield from backend.notes(host)

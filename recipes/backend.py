@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from wizard.errors import PolicyError
 from wizard.formats import smtpdconf
-from wizard.host import MAIN_CF
 from wizard.steps import Act, Edit, Note, set_for
 
 if TYPE_CHECKING:
@@ -101,4 +100,13 @@ def offered(policy: Policy, recipe: BackendRecipe) -> tuple[str, ...]:
     return chosen
 
 
-__all__ = ["MAIN_CF", "BackendRecipe", "offered", "smtpd_conf_path", "steps"]
+def notes(host: Host) -> Iterator[str]:
+    """Yield what smtpd.conf says beyond the keys that a policy is made of."""
+    conf = host.smtpd_conf
+    if len(conf.methods) > 1:
+        yield f"set by hand: pwcheck_method asks {' and '.join(conf.methods)}, a policy has one back end"
+    for key, value in conf.keys.items():
+        if key not in (*_OWN_KEYS, "mech_list") and not key.startswith(_OWN_PREFIXES):
+            yield f"set by hand: {conf.path} has {key}: {value}"
+    for stray in conf.shadowed:
+        yield f"{stray} is there, but this Postfix does not read it"

@@ -155,3 +155,10 @@ def read(host: Host) -> Smarthost | None:
         tls=SmarthostTls(level),
         ca_file=postfix.value("smtp_tls_CAfile") or host.platform.ca_file,
     )
+
+
+def notes(host: Host) -> Iterator[str]:
+    """Yield what the section can't express: a relay host that is more than one bracketed name."""
+    relay = host.settled_postfix.value("relayhost")
+    if relay and read(host) is None:
+        yield f"set by hand: relayhost = {relay} (a policy names one host in brackets)"

@@ -14,7 +14,7 @@ from wizard.formats import maincf, mastercf
 from wizard.host import MAIN_CF, MASTER_CF
 from wizard.policy import ChrootChoice, Submission
 from wizard.postfix import SAME_PORT
-from wizard.steps import Act, Edit, Note
+from wizard.steps import Act, Edit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -221,10 +221,10 @@ def _encrypts(postfix: Postfix, service: Service) -> bool:
     return postfix.value("smtpd_tls_security_level", service) == "encrypt"
 
 
-def notes(host: Host) -> Iterator[Note]:
+def notes(host: Host) -> Iterator[str]:
     """Yield what the section can't express: smtpd services with AUTH on other ports."""
     postfix = host.settled_postfix
     known = {name for names in SAME_PORT.values() for name in names}
     for service in postfix.auth_services:
         if service.name not in known and service.key != "smtpd/pass":
-            yield Note(f"set by hand: the service {service.key} in master.cf offers AUTH as well")
+            yield f"set by hand: the service {service.key} in master.cf offers AUTH as well"

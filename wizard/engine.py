@@ -51,7 +51,7 @@ def in_force(host: Host) -> InForce:
     read = recipes.read(host)
     last = journal.last_policy(host.root)
     policy = remembered.reword(read, policyfile.parse(last) if last else Policy())
-    return InForce(policy, tuple(note.text for note in recipes.notes(host)))
+    return InForce(policy, tuple(recipes.notes(host)))
 
 
 def completed(policy: Policy, host: Host) -> Policy:

@@ -36,7 +36,12 @@ _REPLACED = {
     "fallback_relay": "smtp_fallback_relay (Postfix 3.11 warns)",
     "virtual_maps": "virtual_alias_maps (Postfix 3.11 warns)",
 }
-_PROTOCOLS = ("smtpd_tls_protocols", "smtpd_tls_mandatory_protocols", "smtp_tls_protocols", "smtp_tls_mandatory_protocols")
+_PROTOCOLS = (
+    "smtpd_tls_protocols",
+    "smtpd_tls_mandatory_protocols",
+    "smtp_tls_protocols",
+    "smtp_tls_mandatory_protocols",
+)
 
 
 def found(postfix: Postfix) -> Iterator[Obsolete]:

@@ -105,7 +105,11 @@ def _offers(postfix: Postfix, service: Service) -> Iterator[str]:
         yield {"encrypt": "STARTTLS required", "may": "STARTTLS"}.get(level, "no TLS")
     if postfix.yes("smtpd_sasl_auth_enable", service):
         wrapped = postfix.yes("smtpd_tls_wrappermode", service)
-        yield "AUTH inside TLS" if wrapped or postfix.yes("smtpd_tls_auth_only", service) else "AUTH, also in clear"
+        yield (
+            "AUTH inside TLS"
+            if wrapped or postfix.yes("smtpd_tls_auth_only", service)
+            else "AUTH, also in clear"
+        )
     else:
         yield "no AUTH"
     if postfix.chrooted(service):

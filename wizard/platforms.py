@@ -45,7 +45,7 @@ class Platform:
 
     ``packages``: what each capability needs installed. ``preseed``: debconf answers for a package.
     ``plugins``: package -> plugin -> mechanisms it serves. ``arriving``: files that an installation makes,
-    with what they are made from. ``main_cf``: where a Postfix begins that has no main.cf yet.
+    with what they are made from. ``main_cf`` and ``aliases``: where a Postfix begins that has no main.cf yet.
     """
 
     id: str
@@ -60,6 +60,7 @@ class Platform:
     ca_file: str
     tls_directory: str
     main_cf: str
+    aliases: str
 
     def package_of(self, mechanism: str) -> str | None:
         """Return the package whose plugin serves ``mechanism``, or None if the distribution has none."""
@@ -113,7 +114,8 @@ def _load(table: Path) -> Platform:
         saslauthd=SaslauthdPlaces(**data["saslauthd"]),
         ca_file=data["tls"]["ca_file"],
         tls_directory=data["tls"]["directory"],
-        main_cf=data["postfix"]["main_cf"].lstrip("\n"),
+        main_cf=data["postfix"]["main_cf"],
+        aliases=data["postfix"]["aliases"],
     )
 
 

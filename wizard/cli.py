@@ -1,0 +1,295 @@
+"""The command line: the same engine without a screen. Imports what a command needs when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from wizard import __version__
+from wizard.errors import HostError, PolicyError, WizardError
+from wizard.root import Root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from wizard.secret import Secret
+
+_DONE, _FAILED, _USAGE, _PENDING = 0, 1, 2, 4
+
+
+class _Command(Protocol):
+    def __call__(self, arguments: argparse.Namespace, root: Root) -> int: ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``postfix-auth ARGS`` and return its exit code (docs/command-line.md lists them)."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    arguments = parser.parse_args(given)
+    command: _Command = arguments.command
+    try:
+        return command(arguments, Root(arguments.root.resolve()))
+    except WizardError as error:
+        _complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return _FAILED
+    except BrokenPipeError:
+        # whoever read our output has seen enough; what is left must not be a traceback
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+
+
+def _complain(text: str) -> None:
+    print(f"postfix-auth: {text}", file=sys.stderr)
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
+
+
+def _as_json(value: object) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+# the commands
+
+
+def _wizard(arguments: argparse.Namespace, root: Root) -> int:
+    from screens import terminal  # noqa: PLC0415 - Textual is loaded for the wizard only
+
+    reason = terminal.unusable()
+    if reason:
+        _parser().print_help(sys.stderr)
+        _complain(reason)
+        return _USAGE
+    from screens import app  # noqa: PLC0415
+
+    return app.run(root)
+
+
+def _status(arguments: argparse.Namespace, root: Root) -> int:
+    from wizard import engine, report, status  # noqa: PLC0415
+
+    host = engine.observe(root)
+    if arguments.json:
+        _as_json(status.as_json(host))
+    else:
+        from wizard.overview import overview  # noqa: PLC0415
+
+        _print(report.overview_lines(overview(host)))
+    return _DONE
+
+
+def _policy(arguments: argparse.Namespace, root: Root) -> int:
+    from wizard import engine, policyfile, report  # noqa: PLC0415
+
+    found = engine.in_force(engine.observe(root))
+    _print(report.by_hand_lines(found))
+    print(policyfile.render(found.policy), end="")
+    return _DONE
+
+
+def _plan(arguments: argparse.Namespace, root: Root) -> int:
+    from wizard import engine, policyfile, report  # noqa: PLC0415
+
+    policy = policyfile.load(arguments.policy)
+    plan = engine.plan(policy, engine.observe(root))
+    if arguments.json:
+        _as_json(plan.as_json(root))
+    else:
+        _print(report.plan_lines(plan, root))
+    return _PENDING if plan.pending and arguments.detailed_exitcode else _DONE
+
+
+def _apply(arguments: argparse.Namespace, root: Root) -> int:
+    from wizard import applying, engine, policyfile, report  # noqa: PLC0415
+
+    policy = policyfile.load(arguments.policy)
+    _must_be_root(root)
+    password = _password(arguments)
+    plan = engine.plan(policy, engine.observe(root))
+    if not arguments.yes:
+        _print(report.plan_lines(plan, root))
+        if not plan.pending:
+            return _DONE
+        if not _agreed("Apply this?"):
+            return _DONE
+    elif plan.warnings:
+        _print(f"! {text}" for text in plan.warnings)
+    if not plan.pending:
+        print("Nothing to do: the host is as the policy wants it.")
+        return _DONE
+    handle = applying.start(plan, root, user=arguments.user, password=password, test=not arguments.no_test)
+    return _follow(handle)
+
+
+def _rollback(arguments: argparse.Namespace, root: Root) -> int:
+    from wizard import applying, journal  # noqa: PLC0415
+
+    _must_be_root(root)
+    checkpoint = journal.find(root, arguments.id)
+    if not arguments.yes:
+        print(f"{checkpoint.id}  {checkpoint.summary}")
+        if not _agreed("Take this back?"):
+            return _DONE
+    return _follow(applying.roll_back(checkpoint, root))
+
+
+def _history(arguments: argparse.Namespace, root: Root) -> int:
+    from wizard import journal  # noqa: PLC0415
+
+    listed = [
+        {"id": c.id, "time": c.time, "summary": c.summary, "state": c.state}
+        for c in journal.checkpoints(root)
+    ]
+    if arguments.json:
+        _as_json({"checkpoints": listed})
+    else:
+        _print(f"{c['id']}  {c['time']}  {c['state']:<12} {c['summary']}" for c in listed)
+    return _DONE
+
+
+def _test(arguments: argparse.Namespace, root: Root) -> int:
+    from wizard import engine, verify  # noqa: PLC0415
+    from wizard.checks import as_json  # noqa: PLC0415
+
+    if not root.live:
+        raise HostError("--root connects to nothing, so there is nothing to test")
+    password = _password(arguments)
+    show = None if arguments.json else lambda result: _print(verify.result_lines(result))
+    results = verify.run(engine.observe(root), user=arguments.user, password=password, on_result=show)
+    if arguments.json:
+        _as_json(as_json(results))
+    return _DONE if all(result.ok for result in results) else _FAILED
+
+
+def _explain(arguments: argparse.Namespace, root: Root) -> int:  # noqa: ARG001 - one form for all commands
+    from wizard import explain, report  # noqa: PLC0415
+
+    source = arguments.file.open("rb") if arguments.file else sys.stdin.buffer
+    with source:
+        problems = explain.problems_in(source)
+    _print(report.problem_lines(problems))
+    return _FAILED if problems else _DONE
+
+
+def _user(arguments: argparse.Namespace, root: Root) -> int:
+    from wizard import engine  # noqa: PLC0415
+
+    _must_be_root(root)
+    sasldb = engine.accounts(engine.observe(root))
+    if arguments.action == "list":
+        _print(str(account) for account in sasldb.accounts())
+        return _DONE
+    if not arguments.name:
+        raise PolicyError("NAME", f"user {arguments.action} needs the name of an account")
+    account = sasldb.account(arguments.name)
+    if arguments.action == "add":
+        sasldb.set_password(account, _password(arguments) or _asked_password(str(account)))
+    elif arguments.action == "remove":
+        sasldb.remove(account)
+    return _DONE
+
+
+# what several commands need
+
+
+def _must_be_root(root: Root) -> None:
+    if root.live and os.geteuid() != 0:
+        raise HostError("this changes the host: run it as root")
+
+
+def _agreed(question: str) -> bool:
+    """Ask for a yes.
+
+    Raises:
+        PolicyError: when there is nobody to ask.
+
+    """
+    if not sys.stdin.isatty():
+        raise PolicyError("", "there is no terminal to ask on: give --yes to go ahead")
+    print(f"{question} [y/N] ", end="", flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _password(arguments: argparse.Namespace) -> Secret | None:
+    from wizard.passwordfile import read_password_file  # noqa: PLC0415
+
+    return read_password_file(arguments.password_file, "--password-file") if arguments.password_file else None
+
+
+def _asked_password(account: str) -> Secret:
+    import getpass  # noqa: PLC0415
+
+    from wizard.passwordfile import checked  # noqa: PLC0415
+
+    if sys.stdin.isatty():
+        return checked(getpass.getpass(f"Password for {account}: "))
+    return checked(sys.stdin.readline())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="postfix-auth",
+        description="Sets up authenticated mail submission with Postfix; without a command it opens the wizard.",
+    )
+    parser.add_argument("--version", action="version", version=f"postfix-auth {__version__}")
+    everywhere = argparse.ArgumentParser(add_help=False)
+    everywhere.add_argument(
+        "--root",
+        type=Path,
+        default=argparse.SUPPRESS,
+        metavar="DIR",
+        help="work on the tree under DIR; start and connect to nothing",
+    )
+    parser.add_argument("--root", type=Path, default=Path("/"), metavar="DIR", help="see the commands")
+    parser.set_defaults(command=_wizard)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def add(name: str, command: _Command, about: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=about, description=about, parents=[everywhere])
+        made.set_defaults(command=command)
+        return made
+
+    status = add("status", _status, "what this host is, and the policy in force in short")
+    add("policy", _policy, "the policy in force, as a policy file")
+    plan = add("plan", _plan, "what apply would do: diffs and commands; changes nothing")
+    apply = add("apply", _apply, "do it, test it, and take it back if that fails")
+    test = add("test", _test, "the AUTH, STARTTLS and relay tests against the live server")
+    explain = add("explain", _explain, "the problems in a mail log, with cause and remedy")
+    history = add("history", _history, "past changes")
+    rollback = add("rollback", _rollback, "take one or the last change back")
+    user = add("user", _user, "accounts of the back ends that own theirs")
+
+    for made in (plan, apply):
+        made.add_argument("-p", "--policy", type=Path, required=True, metavar="FILE", help="the policy file")
+    for made in (status, plan, test, history):
+        made.add_argument("--json", action="store_true", help="for programs")
+    plan.add_argument("--detailed-exitcode", action="store_true", help="exit 4 with changes pending")
+    for made in (apply, rollback):
+        made.add_argument("--yes", action="store_true", help="don't ask")
+    apply.add_argument("--no-test", action="store_true", help="don't test afterwards")
+    for made in (apply, test):
+        made.add_argument("--user", default="", metavar="NAME", help="an account to log in with")
+    for made in (apply, test, user):
+        made.add_argument("--password-file", type=Path, metavar="FILE", help="its password, one line")
+    explain.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="a mail log; without: standard input"
+    )
+    rollback.add_argument(
+        "id", nargs="?", default="", metavar="ID", help="as history shows it; without: the last"
+    )
+    user.add_argument("action", choices=("add", "list", "remove"))
+    user.add_argument("name", nargs="?", default="", metavar="NAME")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
