@@ -1,0 +1,1 @@
+"""The project's tests: fast ones in unit/, on booted Debian machines in machines/."""
