@@ -56,7 +56,9 @@ class Sasldb:
 
         """
         if not _NAME.fullmatch(name) or name.startswith("-"):
-            raise PolicyError("NAME", "a user name has no blanks, quotes, '/', ':' or '\\', and one '@' at most")
+            raise PolicyError(
+                "NAME", "a user name has no blanks, quotes, '/', ':' or '\\', and one '@' at most"
+            )
         bare, _, realm = name.partition("@")
         return Account(bare, realm or self.realm)
 

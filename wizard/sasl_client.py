@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from wizard.secret import Secret
 
+#: The mechanisms that say the password itself, so that whoever listens has it.
+PLAINTEXT = frozenset({"PLAIN", "LOGIN"})
 #: What the client says in turn (None: nothing before the server spoke); what the server said is sent in.
 Steps: TypeAlias = "Generator[bytes | None, bytes, None]"
 

@@ -25,7 +25,7 @@ _MOST_LINES = 128  # of one reply
 _MOST_CHALLENGES = 8  # of one AUTH; no mechanism spoken here needs more than two
 _LONGEST_COMMAND = 510  # bytes, without the line end (RFC 5321, section 4.5.3.1.4)
 _SHORTEST_HIDDEN = 4  # characters; a shorter secret is in every text anyway
-_SUCCESS = 2  # the first digit of a reply code (RFC 5321, section 4.2.1)
+_SUCCESS, _TEMPORARY = 2, 4  # the first digit of a reply code (RFC 5321, section 4.2.1)
 _HIDDEN = "(secret)"
 #: The reply code with which a server goes along with AUTH (RFC 4954, section 4).
 MORE = 334
@@ -53,6 +53,11 @@ class Reply:
         return self.code // 100 == _SUCCESS
 
     @property
+    def temporary(self) -> bool:
+        """Whether it may work later (4yz)."""
+        return self.code // 100 == _TEMPORARY
+
+    @property
     def text(self) -> str:
         """What it says in words, in one line."""
         return " ".join(self.lines)
@@ -65,6 +70,7 @@ class Reply:
 class Capabilities:
     """What EHLO answered: each keyword in upper case with its parameters (RFC 5321, section 4.1.1.1)."""
 
+    reply: Reply
     keywords: Mapping[str, tuple[str, ...]]
 
     @property
@@ -83,7 +89,7 @@ class Session:
 
     ``source_address``: this host's IP address to connect from, empty: any. ``timeout``: seconds for each
     answer. ``implicit_tls``: TLS from the start (RFC 8314). ``server_name``: sent as TLS server name (SNI).
-    ``verify``: break off unless this host's trust store vouches for the certificate.
+    Any certificate is accepted, and kept in ``tls``.
 
     Raises:
         SmtpError: in all its methods, when the conversation breaks off.
@@ -99,13 +105,13 @@ class Session:
         timeout: float = 20.0,
         implicit_tls: bool = False,
         server_name: str = "",
-        verify: bool = False,
     ) -> None:
         self.host, self.port = host, port
         self.dialogue: list[tuple[Way, str]] = []
         self.tls: TlsSeen | None = None
+        self.own_address = source_address
         self._source_address, self._timeout = source_address, timeout
-        self._implicit_tls, self._server_name, self._verify = implicit_tls, server_name, verify
+        self._implicit_tls, self._server_name = implicit_tls, server_name
         self._wire: Wire | None = None
         self._secrets: set[str] = set()
         self._challenge = ""
@@ -125,19 +131,17 @@ class Session:
         except SmtpError as error:
             self._note(str(error))
             raise
-        self._note(f"connected to {self.host} port {self.port} from {self._wire.own_address}")
+        self.own_address = self._wire.own_address
+        self._note(f"connected to {self.host} port {self.port} from {self.own_address}")
         with self._talking() as wire:
             if self._implicit_tls:
                 self._secure(wire, "beginning TLS")
             return self._reply(wire, "waiting for the greeting")
 
     def ehlo(self) -> Capabilities:
-        """Say EHLO with our own address as name (RFC 5321, section 4.1.3); refused: no capabilities."""
-        with self._talking() as wire:
-            address = wire.own_address
-        name = f"[IPv6:{address}]" if ":" in address else f"[{address}]"
-        reply = self.command(f"EHLO {name}")
-        return _capabilities(reply) if reply.ok else Capabilities({})
+        """Say EHLO with our own address as name (RFC 5321, section 4.1.3)."""
+        name = f"[IPv6:{self.own_address}]" if ":" in self.own_address else f"[{self.own_address}]"
+        return _capabilities(self.command(f"EHLO {name}"))
 
     def starttls(self) -> Reply:
         """Say STARTTLS and, if the server is ready, begin TLS; ``tls`` then says how it looks."""
@@ -245,7 +249,7 @@ class Session:
         raise SmtpError(Trouble.PROTOCOL, doing, "a reply without end")
 
     def _secure(self, wire: Wire, doing: str) -> None:
-        self.tls = wire.secure(doing, server_name=self._server_name, verify=self._verify)
+        self.tls = wire.secure(doing, server_name=self._server_name)
         self._note(f"{self.tls.version} with {self.tls.cipher}")
 
     @contextmanager
@@ -284,11 +288,11 @@ def _assembled(code: int, lines: list[str]) -> Reply:
 def _capabilities(reply: Reply) -> Capabilities:
     """Read EHLO's answer; "AUTH=PLAIN" is how servers of before 1999 and some clients write AUTH."""
     keywords: dict[str, tuple[str, ...]] = {}
-    for line in reply.lines[1:]:
+    for line in reply.lines[1:] if reply.ok else ():
         name, *parameters = line.replace("AUTH=", "AUTH ", 1).split() or [""]
         known = keywords.get(name.upper(), ())
         keywords[name.upper()] = known + tuple(word for word in parameters if word not in known)
-    return Capabilities(keywords)
+    return Capabilities(reply, keywords)
 
 
 def _encoded(response: bytes) -> str:

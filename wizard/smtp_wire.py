@@ -122,18 +122,19 @@ class Wire:
             raise SmtpError(Trouble.CLOSED, doing)
         return received
 
-    def secure(self, doing: str, *, server_name: str, verify: bool) -> TlsSeen:
-        """Start TLS. ``verify``: demand a certificate that this host's trust store vouches for."""
+    def secure(self, doing: str, *, server_name: str) -> TlsSeen:
+        """Start TLS and accept any certificate: what is wrong with it is for the caller to find."""
         if self.has_unread:  # what came before TLS must not count as said under it (CVE-2011-0411)
             raise SmtpError(Trouble.PROTOCOL, doing, "the server spoke before TLS began")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
         try:
-            secured = _context(verify=verify, named=bool(server_name)).wrap_socket(
-                self._socket, server_hostname=server_name or None
-            )
+            secured = context.wrap_socket(self._socket, server_hostname=server_name or None)
         except TimeoutError:
             raise SmtpError(Trouble.TIMEOUT, doing) from None
-        except ssl.SSLCertVerificationError as error:
-            raise SmtpError(Trouble.TLS, doing, error.verify_message) from None
+        except (ssl.SSLEOFError, ConnectionError):
+            raise SmtpError(Trouble.CLOSED, doing) from None
         except (OSError, ValueError) as error:  # ValueError: a name that can't be sent
             raise SmtpError(Trouble.TLS, doing, _reason(error)) from None
         self._socket = secured
@@ -142,17 +143,6 @@ class Wire:
     def close(self) -> None:
         """Hang up; never fails."""
         self._socket.close()
-
-
-def _context(*, verify: bool, named: bool) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if verify:
-        context.load_default_certs()
-        context.check_hostname = named
-    else:  # any certificate will do: what is wrong with it is for the caller to find
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _seen(secured: ssl.SSLSocket) -> TlsSeen:

@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 from wizard.sasl_client import SPOKEN, Credentials, Exchange, SaslError, saslprep
 from wizard.secret import Secret
 
-
 _PASSWORD = "pencil"
 
 
 def exchange(
-    mechanism: str, user: str = "user", password: str = "pencil", *, nonce: str = "", host: str = "localhost"
+    mechanism: str, user: str = "user", password: str = _PASSWORD, *, nonce: str = "", host: str = "localhost"
 ) -> Exchange:
     return Exchange(mechanism, Credentials(user, Secret(password), host), nonce=nonce)
 

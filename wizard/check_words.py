@@ -1,0 +1,203 @@
+"""What a failed test most likely means, told from the server's reply alone, and what to do.
+
+The log says more; these words are for when no line of it is at hand. Sources: Postfix SASL_README,
+TLS_README, SMTPD_ACCESS_README and master(8); every fault was produced on real servers and its reply noted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wizard.sasl_client import PLAINTEXT
+from wizard.smtp_wire import SmtpError, Trouble
+
+if TYPE_CHECKING:
+    from wizard.smtp import Reply
+
+_TOO_BUSY, _TLS_FIRST, _WRONG_PASSWORD = 421, 530, 535  # RFC 5321, section 3.8; RFC 4954, section 6
+
+_DEAD = (
+    "Postfix's smtpd ends too early, mostly before it greets anybody, and Postfix then waits a minute "
+    "before it tries another. The log has a line with 'fatal:' that says why, often that no SASL mechanism "
+    "is left or that smtpd.conf can't be read. When that is mended, stop and start Postfix; a reload does "
+    "not end the wait."
+)
+NO_STARTTLS = (
+    "The service does not offer TLS. Set smtpd_tls_security_level to may or encrypt and see that the "
+    "certificate and its key can be read; the log names what is wrong with them."
+)
+STARTTLS_REFUSED = (
+    "Postfix offers TLS but can't start it, mostly because the certificate or the key can't be loaded or do "
+    "not belong together. The log has the reason."
+)
+TLS_FAILED = (
+    "The TLS handshake failed. Mostly the certificate and the key do not belong together, or the protocol "
+    "versions are set too narrow (smtpd_tls_mandatory_protocols). The log has a line 'TLS library problem'."
+)
+EHLO_REFUSED = "Postfix refuses EHLO; look at smtpd_helo_restrictions and smtpd_discard_ehlo_keywords."
+CLEAR_MAIL = (
+    "The service takes mail without TLS although it should insist on it: smtpd_tls_security_level=encrypt is "
+    "missing for it in master.cf, or Postfix was not reloaded."
+)
+STARTTLS_UNWANTED = "The service offers TLS although it is set to none; look for smtpd_tls_security_level."
+CLEAR_AUTH = (
+    "Passwords can be sent unencrypted here. Set smtpd_tls_auth_only=yes for this service, or noplaintext in "
+    "smtpd_sasl_security_options; then reload Postfix."
+)
+ANYBODY_LOGS_IN = (
+    "ANY password lets this user in. Take the service out of master.cf now; then look for 'pwcheck_method: "
+    "alwaystrue' in smtpd.conf and, behind saslauthd, for a PAM stack that permits everything."
+)
+OPEN_RELAY = (
+    "This is an open relay: a stranger can send mail anywhere through it. Set smtpd_relay_restrictions so "
+    "that it ends in reject_unauth_destination (port 25) or in permit_sasl_authenticated, reject "
+    "(submission)."
+)
+SERVER_FAULT = (
+    "Postfix is at fault here, mostly because a lookup table can't be read or a restriction is misspelled. "
+    "The log has a line with 'warning:' or 'fatal:' that names it."
+)
+NO_LOGIN_NO_RELAY = "Relaying could not be tried, because the log-in before it failed: see the log-in tests."
+RELAY_DENIED = (
+    "The log-in worked, but Postfix refuses to relay for this user: permit_sasl_authenticated is missing in "
+    "smtpd_relay_restrictions, or a restriction before it refuses."
+)
+HANGING_LOGIN = (
+    "What verifies passwords does not answer. saslauthd hangs, or all of its processes are busy: stop it, "
+    "see that no saslauthd process is left, and start it again. Behind it a directory, database or IMAP "
+    "server may hang."
+)
+BROKEN_MECHANISM = (
+    "The server broke the rules of the mechanism. If it did not prove that it knows the password, it may "
+    "not be the server it claims to be."
+)
+WRONG_FINGERPRINT = (
+    "Postfix shows another certificate than the file holds. It was replaced without a reload (systemctl "
+    "reload postfix), or tls_server_sni_maps or an override in master.cf names another one."
+)
+NOT_VALID_NOW = (
+    "Clients refuse this certificate because of its dates. Renew it and reload Postfix; if its dates look "
+    "right, this host's clock is wrong."
+)
+WRONG_NAME = (
+    "Clients that call the server by that name refuse it. Get a certificate that names it among its subject "
+    "alternative names (RFC 6125), and reload Postfix."
+)
+UNREADABLE_CERTIFICATE = "What Postfix shows is no certificate; replace the file and reload Postfix."
+
+# why something was not tested
+NO_ACCOUNT = "no account to log in with: give one with --user and --password-file"
+NOT_IN_CLEAR = "the password would cross the network unencrypted"
+NO_STRANGER = "this host has no address outside mynetworks to call from"
+NOTHING_TO_LOG_IN_WITH = "none of the mechanisms offered can be tried"
+OTHER_REFUSAL = "refused because of the address itself, so nothing is said about relaying"
+SENDER_NOT_OWNED = "the sender does not belong to this user, so nothing is said about relaying"
+
+
+def unspoken(mechanism: str) -> str:
+    """Say why ``mechanism`` is not tried."""
+    return f"this program does not speak {mechanism}"
+
+
+def no_greeting(error: SmtpError, port: int, *, wrapper: bool) -> str:
+    """Explain why there is no greeting on ``port``; ``wrapper``: TLS from the start was expected."""
+    match error.trouble:
+        case Trouble.REFUSED:
+            return (
+                f"Nothing listens on port {port}. See that Postfix runs (postfix status), that the service "
+                "stands in master.cf without a # before it, and that inet_interfaces covers this address."
+            )
+        case Trouble.TLS:
+            return f"{TLS_FAILED} Or this port speaks without TLS first: set smtpd_tls_wrappermode=yes."
+        case Trouble.TIMEOUT:
+            return (
+                f"{_DEAD} Or looking up the client's name in the DNS hangs, or all smtpd processes are busy."
+                + ("" if wrapper else " Or this port wants TLS from the start (smtpd_tls_wrappermode=yes).")
+            )
+        case Trouble.CLOSED:
+            return _DEAD
+        case Trouble.UNREACHABLE:
+            return "There is no way to that address from here: see the interfaces and inet_interfaces."
+        case Trouble.PROTOCOL:
+            return f"What listens on port {port} is not Postfix; find it with: ss -ltnp sport = :{port}"
+
+
+def greeting_refused(reply: Reply) -> str:
+    """Explain a greeting that is not 220."""
+    if reply.code == _TOO_BUSY:
+        return (
+            "Too many connections at once, or Postfix is overloaded: see smtpd_client_connection_count_limit."
+        )
+    return "Postfix refuses this client at once: see smtpd_client_restrictions and postscreen."
+
+
+def broken_off(error: SmtpError) -> str:
+    """Explain a conversation that ended after the greeting."""
+    if error.trouble is Trouble.TIMEOUT:
+        return "The service stopped answering in the middle. Look in the log for what it was waiting for."
+    return f"The service hung up in the middle. {_DEAD}"
+
+
+def login_broken_off(error: SmtpError) -> str:
+    """Explain a log-in during which the server fell silent or hung up."""
+    return HANGING_LOGIN if error.trouble is Trouble.TIMEOUT else broken_off(error)
+
+
+def login_refused(reply: Reply, mechanism: str) -> str:
+    """Explain a reply to the right password that is not 235."""
+    said = reply.text.lower()
+    if reply.temporary:
+        return (
+            "Postfix can't reach what verifies passwords. saslauthd does not run, or its socket is not "
+            "where this smtpd looks (inside the chroot if it is chrooted), or postfix is not in group sasl, "
+            "or joined it without a reload since. Without saslauthd: the password database can't be opened. "
+            "The log says which."
+        )
+    if "no mechanism" in said:
+        return (
+            f"No plugin serves {mechanism}, or pwcheck_method or auxprop_plugin in smtpd.conf names "
+            "something that does not exist. Install the plugin (libsasl2-modules) or take the mechanism out "
+            "of mech_list."
+        )
+    if reply.code == _WRONG_PASSWORD and mechanism in PLAINTEXT:
+        return (
+            "The password was refused. Check user name and password; the realm (smtpd_sasl_local_domain, "
+            "and -r of saslauthd); and that the back end itself works, for one that is down says the same."
+        )
+    if reply.code == _WRONG_PASSWORD:
+        return (
+            f"The password was refused. {mechanism} needs the password itself from an auxprop plugin "
+            "(sasldb, sql, ldapdb); saslauthd is never asked. See that the account is there, in this realm, "
+            "and that a chrooted smtpd has the database inside its chroot."
+        )
+    return not_enabled(reply)
+
+
+def not_enabled(reply: Reply) -> str:
+    """Explain why AUTH as such is refused."""
+    if reply.code == _TLS_FIRST:
+        return "The service wants STARTTLS before anything else."
+    return "AUTH is off for this service: smtpd_sasl_auth_enable=yes is missing, or Postfix was not reloaded."
+
+
+def wrong_password(reply: Reply, mechanism: str) -> str:
+    """Explain a reply to a wrong password that is not 535."""
+    return ANYBODY_LOGS_IN if reply.ok else login_refused(reply, mechanism)
+
+
+def offers(missing: tuple[str, ...], surplus: tuple[str, ...], *, secure: bool) -> str:
+    """Explain an EHLO that offers other mechanisms than the policy says."""
+    told: list[str] = []
+    if missing:
+        told.append(
+            f"Not offered: {' '.join(missing)}. mech_list in smtpd.conf lacks it, no plugin serves it, "
+            "smtpd_sasl_security_options hide it, or smtpd_sasl_auth_enable is off."
+        )
+    if surplus and not secure and PLAINTEXT.intersection(surplus):
+        told.append(CLEAR_AUTH)
+    elif surplus:
+        told.append(
+            f"Offered beyond the policy: {' '.join(surplus)}. mech_list in smtpd.conf is missing or stands "
+            "in a file that Postfix does not read, or AUTH is on here and should not be."
+        )
+    return " ".join(told)
