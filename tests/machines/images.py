@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.machines import site
+from tests.machines.room import DIES_WITH_US, PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 CACHE = Path(os.environ.get("POSTFIX_AUTH_MACHINES", "/var/cache/postfix-auth-machines"))
 REPOSITORY = Path(__file__).resolve().parents[2]
 VENV = "/var/lib/postfix-auth/venv"
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _TOOLS = {  # program on this host: the Debian package that brings it
     "debootstrap": "debootstrap",
@@ -146,8 +146,7 @@ def _build(image: Image, folder: Path, lower: tuple[Path, ...]) -> None:
             _debootstrap(image.debian, new, out.fileno())
             site.trust_authorities(new)
         done = subprocess.run(
-            ["unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child", "--propagation", "private",
-             "sh", "-euc", _INSIDE, "build", str(new), str(work), ":".join(map(str, lower)),
+            [*_ALONE, "sh", "-euc", _INSIDE, "build", str(new), str(work), ":".join(map(str, lower)),
              _recipe(image.kind), *map(str, site.pip_folders())],
             env={"PATH": PATH, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8",
                  **site.proxies(), **site.pip_environment()},
@@ -160,8 +159,14 @@ def _build(image: Image, folder: Path, lower: tuple[Path, ...]) -> None:
     sys.stderr.write(f"built {folder.name} in {time.monotonic() - began:.0f} s\n")
 
 
-# Arguments: new layer, overlay's work folder, lower layers, recipe, folders of pip. All mounts and processes
-# of it end with it. What the build alone needs (network, no starting of services) leaves no trace.
+# What runs behind this takes its mounts and processes along when it ends or the tests are killed.
+_ALONE = (
+    *DIES_WITH_US, "unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc",
+    "--propagation", "private",
+)  # fmt: skip
+
+# Arguments: new layer, overlay's work folder, lower layers, recipe, folders of pip. What the build alone
+# needs (network, no starting of services) leaves no trace.
 _INSIDE = """
 new=$1 work=$2 lower=$3 recipe=$4 root=$1; shift 4
 hostname mail.example.net
@@ -183,7 +188,7 @@ rm -f "$root/usr/sbin/policy-rc.d" "$root"/var/cache/apt/archives/*.deb
 
 def _debootstrap(debian: Debian, into: Path, out: int) -> None:
     subprocess.run(
-        ["debootstrap", "--variant=minbase", f"--include={_BASE}", debian, str(into)],
+        [*_ALONE, "debootstrap", "--variant=minbase", f"--include={_BASE}", debian, str(into)],
         env={"PATH": PATH, "LC_ALL": "C.UTF-8", **site.proxies()},
         stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=True,
     )  # fmt: skip

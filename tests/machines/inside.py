@@ -7,8 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.machines.images import PATH, VENV
-from tests.machines.room import DIES_WITH_US, ENVIRONMENT, MachineError
+from tests.machines.images import VENV
+from tests.machines.room import DIES_WITH_US, ENVIRONMENT, PATH, MachineError
 from tests.machines.terminal import Terminal
 
 if TYPE_CHECKING:

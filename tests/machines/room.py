@@ -9,8 +9,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests.machines.images import PATH
-
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # The kernel kills the program behind this when the one that started it dies, however that dies.
 DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C.UTF-8"}
