@@ -49,7 +49,7 @@ class Line:
     """What one line of the log says. All of its text is printable: nothing in it can steer a terminal.
 
     ``time`` is in seconds since 1970: when it was logged, or for a file when it was read. ``program`` is as
-    the log names it ("postfix/submission/smtpd"; "" for a line in no known format), ``pid`` 0 where none is said.
+    the log names it ("postfix/submission/smtpd"; "" in an unknown format), ``pid`` 0 where none is said.
     ``stamp`` is the time as the log writes it, for who wants to find the line again.
     """
 

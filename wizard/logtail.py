@@ -63,7 +63,7 @@ class Source:
 def discover(root: Root, maillog_file: str = "") -> Source:
     """Find where mail is logged. ``maillog_file`` is Postfix's parameter of that name (MAILLOG_README).
 
-    What saslauthd and PAM say is neither in ``maillog_file`` nor in syslog's mail log: their place comes second.
+    What saslauthd and PAM say is in neither that file nor syslog's mail log: their place comes second.
     """
     syslog = _syslog_runs(root)
     auth = next((log for log in _AUTH_LOGS if syslog and root.path(log).is_file()), None)
