@@ -15,6 +15,8 @@ from wizard.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wizard.host import Host
+
 # what saslpasswd2, sasldb's key format and every mechanism agree on; a realm may follow
 _NAME = re.compile(r"[^\x00-\x20\x7f@/:\"\\]{1,64}(@[A-Za-z0-9.-]{1,253})?")
 
@@ -81,6 +83,22 @@ class Sasldb:
         """
         argv = ["saslpasswd2", "-d", "-f", self.path, "-u", account.realm, account.name]
         run(argv).expect(f"can't remove {account}")
+
+
+def of(host: Host) -> Sasldb:
+    """Return the sasldb that ``host``'s smtpd looks accounts up in, with the realm of a bare name.
+
+    That is smtpd_sasl_local_domain, or Postfix's own host name (SASL_README, "Enabling SASL authentication").
+
+    Raises:
+        HostError: when Postfix is not installed.
+        ParseError: when smtpd.conf can't be read.
+
+    """
+    postfix = host.settled_postfix
+    service = next(iter(postfix.auth_services), None)
+    realm = postfix.value("smtpd_sasl_local_domain", service) or postfix.value("myhostname", service)
+    return Sasldb(host.smtpd_conf.keys.get("sasldb_path", host.platform.sasl.sasldb), realm)
 
 
 @contextmanager

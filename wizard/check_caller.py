@@ -66,11 +66,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user who may log in. ``sender``: an address this user may send as; "": the null sender."""
+    """A user who may log in. ``sender``: an address this user may send as; "": the null sender.
+
+    ``disposable``: made for the tests alone, so that wrong passwords for it lock nobody out.
+    """
 
     user: str
     password: Secret
     sender: str = ""
+    disposable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def right_password(caller: Caller, mechanism: str, account: Account) -> Seen:
 
 
 def wrong_password(caller: Caller, mechanism: str, user: str) -> Seen:
-    """Try to log in as ``user`` with a made-up password; 535 is expected (RFC 4954, section 6)."""
+    """Try to log in as ``user`` ("": nobody) with a made-up password; 535 is expected (RFC 4954)."""
     with caller.call_securely() as (session, _):
         reply = _log_in(session, mechanism, Account(user or _NOBODY, Secret(secrets.token_hex(12))))
         ok = reply.code == _WRONG_PASSWORD and "no mechanism" not in reply.text.lower()

@@ -164,7 +164,8 @@ def _right_password(target: Target, account: Account | None, mechanism: str) -> 
 def _wrong_password(account: Account | None, mechanism: str) -> Probe:
     if mechanism not in SPOKEN:
         return partial(probes.skipped, why=words.unspoken(mechanism))
-    return partial(probes.wrong_password, mechanism=mechanism, user=account.user if account else "")
+    user = account.user if account and account.disposable else ""
+    return partial(probes.wrong_password, mechanism=mechanism, user=user)
 
 
 def _may_say(target: Target, mechanism: str) -> bool:
@@ -173,9 +174,9 @@ def _may_say(target: Target, mechanism: str) -> bool:
 
 
 def _relaying(target: Target, account: Account | None, stranger_source: str) -> Iterator[Check]:
+    source = stranger_source if "." in target.host else ""  # IPv4 both, or neither
     probe: Probe = probes.stranger_relays
-    source = stranger_source if target.trusts_networks else ""
-    if target.trusts_networks and not stranger_source:
+    if target.trusts_networks and not source:
         probe = partial(probes.skipped, why=words.NO_STRANGER)
     title = "no relaying without a log-in"
     yield Check(f"{target.name}.relay.stranger", target, title, "refused", probe, source_address=source)

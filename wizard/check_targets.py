@@ -1,0 +1,227 @@
+"""What is to be tested on this host, read from its own configuration: each smtpd, and what it must offer.
+
+Sources: postconf(5) for the parameters named here, master(5) for the names of services, SASL_README and
+Cyrus SASL's plugins for what the security options hide.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import TYPE_CHECKING
+
+from wizard import certificates
+from wizard.check_caller import Target
+from wizard.errors import HostError, WizardError
+from wizard.host import MASTER_CF
+from wizard.sasl_client import PLAINTEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from wizard.certificates import Certificate
+    from wizard.host import Host
+    from wizard.postfix import Postfix, Service
+
+_PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465}
+_SCRAM = frozenset({f"SCRAM-SHA-{size}" for size in ("512", "384", "256", "224", "1")})
+_KERBEROS = frozenset({"GSSAPI", "GS2-KRB5", "GSS-SPNEGO"})
+#: What is left of the mechanisms with each word of smtpd_sasl_security_options; the others hide nothing more.
+_LEFT: Mapping[str, frozenset[str]] = {
+    "noactive": _SCRAM | _KERBEROS,
+    "mutual_auth": _SCRAM | _KERBEROS | {"DIGEST-MD5"},
+    "forward_secrecy": frozenset({"OTP"}),
+    "nodictionary": frozenset(),
+}
+
+
+def targets(host: Host) -> tuple[Target, ...]:
+    """Return every smtpd service that offers AUTH, and port 25.
+
+    Raises:
+        HostError: when Postfix is not installed, or master.cf names a port that nobody knows.
+        ParseError: when smtpd.conf can't be read.
+
+    """
+    postfix = host.settled_postfix
+    return tuple(_target(host, service, smtpd) for service, smtpd in _services(postfix))
+
+
+def _services(postfix: Postfix) -> Iterator[tuple[Service, Service]]:
+    """Yield the services that listen, each with the smtpd that answers (behind postscreen another one)."""
+    for service in postfix.services:
+        if service.type != "inet":
+            continue
+        if service.command == "postscreen":
+            behind = postfix.service("smtpd", "pass")
+            if behind:
+                yield service, behind
+        elif service.command == "smtpd" and (
+            service == postfix.smtp or postfix.yes("smtpd_sasl_auth_enable", service)
+        ):
+            yield service, service
+
+
+def _target(host: Host, service: Service, smtpd: Service) -> Target:
+    postfix = host.settled_postfix
+    wrapper = postfix.yes("smtpd_tls_wrappermode", smtpd)
+    tls = security_level(postfix, smtpd)
+    certificate = _certificate(host, smtpd)
+    before, after = _offers(host, smtpd)
+    return Target(
+        name=service.name,
+        host=address(postfix, service),
+        port=_port(service),
+        wrapper=wrapper,
+        tls=tls,
+        auth_before_tls=() if wrapper or tls == "encrypt" else before,
+        auth_after_tls=after if wrapper or tls != "none" else (),
+        names=certificate.names if certificate else (),
+        fingerprint=certificate.fingerprint if certificate else None,
+        trusts_networks="permit_mynetworks" in _relay_restrictions(postfix, smtpd),
+    )
+
+
+def security_level(postfix: Postfix, service: Service) -> str:
+    """Return "none", "may" or "encrypt": smtpd_tls_security_level, or what it replaced in Postfix 2.3."""
+    level = postfix.value("smtpd_tls_security_level", service)
+    if not level and postfix.yes("smtpd_enforce_tls", service):
+        return "encrypt"
+    if not level and postfix.yes("smtpd_use_tls", service):
+        return "may"
+    # smtpd takes the client's levels, such as "verify", for encrypt
+    return level if level in ("none", "may") else "encrypt" if level else "none"
+
+
+def _relay_restrictions(postfix: Postfix, service: Service) -> list[str]:
+    """The list that decides about relaying: before Postfix 2.10, and if it is empty, the recipient's."""
+    value = postfix.value("smtpd_relay_restrictions", service)
+    return (value or postfix.value("smtpd_recipient_restrictions", service)).replace(",", " ").split()
+
+
+# what EHLO must offer
+
+
+def _offers(host: Host, service: Service) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the mechanisms before and after TLS."""
+    postfix = host.settled_postfix
+    if not postfix.yes("smtpd_sasl_auth_enable", service):
+        return (), ()
+    listed = host.smtpd_conf.mech_list
+    known = tuple(name for name in listed if name in host.mechanisms) or tuple(sorted(host.mechanisms))
+    known = tuple(name for name in known if _passes(postfix.value("smtpd_sasl_mechanism_filter"), name))
+    before = allowed(known, postfix.value("smtpd_sasl_security_options", service))
+    after = allowed(known, postfix.value("smtpd_sasl_tls_security_options", service))
+    return () if postfix.yes("smtpd_tls_auth_only", service) else before, after
+
+
+def allowed(mechanisms: tuple[str, ...], options: str) -> tuple[str, ...]:
+    """Return those ``mechanisms`` that ``options``, a value of smtpd_sasl_security_options, leaves."""
+    left = set(mechanisms)
+    for option in options.lower().replace(",", " ").split():
+        if option == "noplaintext":
+            left -= PLAINTEXT
+        elif option == "noanonymous":
+            left.discard("ANONYMOUS")
+        elif option in _LEFT:
+            left &= _LEFT[option]
+    return tuple(name for name in mechanisms if name in left)
+
+
+def _passes(wanted: str, mechanism: str) -> bool:
+    """Whether smtpd_sasl_mechanism_filter shows ``mechanism``; the first pattern that matches decides."""
+    for pattern in wanted.replace(",", " ").split():
+        if pattern.startswith("static:") or pattern.lower().lstrip("!") == mechanism.lower():
+            return not pattern.startswith("!")
+    return not wanted
+
+
+# where it listens
+
+
+def address(postfix: Postfix, service: Service) -> str:
+    """Return the IP address to call ``service`` at: the loopback if it listens there."""
+    named = service.name.rpartition(":")[0].strip("[]")
+    listed = [named] if named else postfix.value("inet_interfaces").replace(",", " ").split()
+    loopback = "::1" if postfix.value("inet_protocols") == "ipv6" else "127.0.0.1"
+    if any(name in ("all", "loopback-only") for name in listed):
+        return loopback
+    found = [one for name in listed for one in _addresses(name.strip("[]"))]
+    if any(ipaddress.ip_address(one).is_unspecified for one in found):
+        return loopback
+    near = [one for one in found if ipaddress.ip_address(one).is_loopback]
+    return next(iter((*near, *found)), loopback)
+
+
+def _addresses(name: str) -> list[str]:
+    """The addresses that ``name`` means, IPv4 first; none if nobody knows it."""
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    ordered = sorted(found, key=lambda one: one[0] != socket.AF_INET)
+    return [str(sockaddr[0]).partition("%")[0] for *_, sockaddr in ordered]
+
+
+def _port(service: Service) -> int:
+    name = service.name.rpartition(":")[2]
+    if name.isdigit():
+        return int(name)
+    try:
+        return _PORTS.get(name) or socket.getservbyname(name, "tcp")
+    except OSError:
+        raise HostError(
+            f"{MASTER_CF}: nobody knows the port of the service {service.name}; give its number"
+        ) from None
+
+
+# what it shows
+
+
+def _certificate(host: Host, service: Service) -> Certificate | None:
+    """Return the certificate that clients must see; None where that is not clear or can't be read."""
+    postfix = host.settled_postfix
+    chain = postfix.value("smtpd_tls_chain_files", service).replace(",", " ").split()
+    single = ("smtpd_tls_cert_file", "smtpd_tls_eccert_file", "smtpd_tls_dcert_file")
+    files = chain or [value for name in single if (value := postfix.value(name, service)) not in ("", "none")]
+    found = [certificate for path in files for certificate in _load(host, path)[:1]]
+    return found[0] if len(found) == 1 else None
+
+
+def _load(host: Host, path: str) -> tuple[Certificate, ...]:
+    try:
+        return certificates.load(host.read(path) or b"", path)
+    except WizardError:
+        return ()  # a chain file may hold the key alone; what is wrong with the others, the handshake tells
+
+
+# a stranger
+
+
+def stranger(host: Host) -> str:
+    """Return an address of this host that is outside mynetworks; "" if there is none, or nobody can tell."""
+    networks = host.settled_postfix.value("mynetworks").replace(",", " ").split()
+    try:
+        patterns = [_network(word) for word in networks]
+    except ValueError:
+        return ""  # a lookup table, for instance
+    for own in host.addresses:
+        ip = ipaddress.ip_address(own)
+        if not ip.is_loopback and not _contains(patterns, ip):
+            return own
+    return ""
+
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _network(word: str) -> tuple[bool, _Network]:
+    """Read one pattern of mynetworks: whether it takes in or leaves out (``!``), and what."""
+    pattern = word.removeprefix("!")
+    return pattern == word, ipaddress.ip_network(pattern.replace("[", "").replace("]", ""), strict=False)
+
+
+def _contains(
+    patterns: list[tuple[bool, _Network]], ip: ipaddress.IPv4Address | ipaddress.IPv6Address
+) -> bool:
+    return next((taken_in for taken_in, network in patterns if ip in network), False)

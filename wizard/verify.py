@@ -1,0 +1,103 @@
+"""Tests the live server against its own configuration, with an account made for it where that can be done."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psutil
+
+import recipes
+from wizard import accounts, checks
+from wizard.check_caller import Account
+from wizard.check_targets import stranger, targets
+from wizard.choices import owns_accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from wizard.checks import Check, Result, Target
+    from wizard.host import Host
+    from wizard.secret import Secret
+
+_WIDTH = 100  # characters of an explanation's line
+_SKIPPED = "\N{EN DASH}"
+_PATIENCE = 3.0  # seconds; after a reload Postfix opens its ports when it gets round to it
+
+
+def run(
+    host: Host,
+    *,
+    user: str = "",
+    password: Secret | None = None,
+    on_result: Callable[[Result], None] | None = None,
+    on_checks: Callable[[tuple[Check, ...]], None] | None = None,
+) -> tuple[Result, ...]:
+    """Test every service of ``host`` that users send through, and port 25; nothing is sent.
+
+    ``user`` and ``password``: who may log in; without them, where accounts can be made in the back end
+    itself, one is, and is gone afterwards. ``on_checks`` is told what will be tested, ``on_result`` how each
+    test went.
+
+    Raises:
+        WizardError: when the host can't be read, or the account can't be made or removed.
+
+    """
+    called = targets(host)
+    _await(called)
+    with _account(host, user, password) as account:
+        wanted = checks.derive(called, account, stranger_source=stranger(host))
+        if on_checks:
+            on_checks(wanted)
+        return checks.run(wanted, on_result=on_result)
+
+
+@contextmanager
+def _account(host: Host, user: str, password: Secret | None) -> Iterator[Account | None]:
+    if user and password:
+        yield Account(user, password)
+        return
+    sasldb = accounts.of(host) if _owns_accounts(host) else None
+    if sasldb is None or not host.exists(sasldb.path):
+        yield None
+        return
+    with accounts.temporary(sasldb) as (made, secret):
+        yield Account(made.name, secret, disposable=True)
+
+
+def _owns_accounts(host: Host) -> bool:
+    backend = recipes.read(host).backend
+    return backend is not None and owns_accounts(backend)
+
+
+def _await(called: Sequence[Target]) -> None:
+    """Wait a little until every port is open; whether it is then, the tests tell."""
+    wanted = {target.port for target in called}
+    deadline = time.monotonic() + _PATIENCE
+    while not wanted <= _open_ports() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _open_ports() -> set[int]:
+    return {
+        connection.laddr.port
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr
+    }
+
+
+def result_lines(result: Result) -> Iterator[str]:
+    """Yield a result for a terminal: one line, and under a failure what was expected, seen, and why."""
+    mark = _SKIPPED if result.skipped else "✓" if result.ok else "✗"
+    tail = f" (skipped: {result.skipped})" if result.skipped else ""
+    yield f"{mark} {result.service}: {result.check.title}{tail}"
+    if not result.ok:
+        yield f"    expected  {result.expected}"
+        yield from _wrapped("    observed  ", result.observed)
+        yield from _wrapped("    why       ", result.explanation)
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent=label, subsequent_indent=" " * len(label))
