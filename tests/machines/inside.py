@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.machines.images import VENV
-from tests.machines.room import DIES_WITH_US, ENVIRONMENT, PATH, MachineError
+from tests.machines.room import DIES_WITH_US, ENVIRONMENT, PATH, MachineError, end
 from tests.machines.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -70,10 +70,14 @@ class Inside:
     def popen(
         self, argv: Sequence[str] | str, *, env: Mapping[str, str] | None = None, user: str = "root"
     ) -> subprocess.Popen[bytes]:
-        """Start a command on the machine, with pipes for its input and output, and do not wait for it."""
+        """Start a command on the machine, with pipes for its input and output, and do not wait for it.
+
+        End it with ``room.end``.
+        """
         return subprocess.Popen(
             self._inside(argv, user, env),
             env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            start_new_session=True,
         )  # fmt: skip
 
     def interactive(
@@ -141,14 +145,15 @@ def _finish(argv: list[str], stdin: bytes, timeout: float) -> Result | None:
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(stdin)
         given.seek(0)
-        process = subprocess.Popen(argv, env=ENVIRONMENT, stdin=given, stdout=out, stderr=err)
+        process = subprocess.Popen(
+            argv, env=ENVIRONMENT, stdin=given, stdout=out, stderr=err, start_new_session=True
+        )
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:
             return None
         finally:
-            process.kill()
-            process.wait()
+            end(process)
         out.seek(0)
         err.seek(0)
         return Result(status, out.read().decode(errors="replace"), err.read().decode(errors="replace"))

@@ -125,7 +125,7 @@ class Machine(Inside):
         with self._console.open("wb") as console:
             self._nspawn = subprocess.Popen(
                 ["sh", "-euc", 'echo $$ > "$0/cgroup.procs"; exec "$@"', str(self._cgroup.folder),
-                 *DIES_WITH_US, "nsenter", "-t", str(self.room.pid), "-m",
+                 *DIES_WITH_US, "nsenter", "-t", str(self.room.pid), "-m", "-n",
                  "systemd-nspawn", *self._nspawn_options()],
                 env=ENVIRONMENT | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
@@ -143,7 +143,7 @@ class Machine(Inside):
         packages = site.pip_folders() if self.internet else ()
         return [
             "--quiet", f"--directory={_PLACE}/root", "--register=no", "--keep-unit", "--console=passive",
-            f"--network-namespace-path={self.room.network}", "--resolv-conf=off", "--timezone=off",
+            "--resolv-conf=off", "--timezone=off",
             "--link-journal=no", "--capability=CAP_NET_ADMIN",
             f"--bind-ro={REPOSITORY}:/opt/postfix-auth", *(f"--bind-ro={folder}" for folder in packages),
             *(["--boot"] if self.init else ["--as-pid2", "--", "sleep", "infinity"]),

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Self
 
 import pyte
 
+from tests.machines.room import end
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
@@ -53,7 +55,9 @@ class Terminal:
         self.transcript = b""  # every byte that the program wrote
         self._fd, slave = _open(ptmx)
         self.resize(cols, rows)
-        self._process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, env=env)
+        self._process = subprocess.Popen(
+            argv, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True
+        )
         os.close(slave)
 
     def __enter__(self) -> Self:
@@ -127,8 +131,7 @@ class Terminal:
 
     def close(self) -> None:
         """Hang up and end the program."""
-        self._process.kill()
-        self._process.wait()
+        end(self._process)
         os.close(self._fd)
 
 
