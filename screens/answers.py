@@ -1,0 +1,102 @@
+"""What the admin has answered so far, as one value: what a step gets, changes and hands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from wizard.policy import Mechanisms, Policy, SaslauthdPam, Submission, Tls, TlsSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wizard.engine import InForce
+    from wizard.host import Host
+    from wizard.overview import Overview
+    from wizard.secret import Secret
+
+_SECTIONS = tuple(section.name for section in fields(Policy))
+
+
+class Intent(StrEnum):
+    """What the admin came for."""
+
+    SUBMISSION = "submission"
+    SMARTHOST = "smarthost"
+    LOOK = "look"
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The host as it was found. ``no_apply`` says why nothing can be applied; empty if it can."""
+
+    host: Host
+    overview: Overview
+    in_force: InForce
+    no_apply: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account to be made once the back end is there."""
+
+    name: str
+    password: Secret = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Everything answered. ``found`` is the policy in force, ``policy`` what is wanted instead.
+
+    ``user`` and ``password`` log in for the tests, ``accounts`` are made after applying, and
+    ``relay_password`` is kept here until the last yes.
+    """
+
+    found: Policy = field(default_factory=Policy)
+    policy: Policy = field(default_factory=Policy)
+    intent: Intent = Intent.SUBMISSION
+    user: str = ""
+    password: Secret | None = field(default=None, repr=False)
+    accounts: tuple[NewAccount, ...] = ()
+    relay_password: Secret | None = field(default=None, repr=False)
+
+    def having(self, **sections: object) -> Answers:
+        """Return the answers with some sections of the policy replaced."""
+        return replace(self, policy=_replaced(self.policy, sections))
+
+    @property
+    def asked(self) -> Policy:
+        """The policy to plan: the sections that differ from what is in force; the others are left alone."""
+        wanted = ("smarthost",) if self.intent is Intent.SMARTHOST else _SECTIONS
+        different = {
+            name: getattr(self.policy, name)
+            for name in wanted
+            if getattr(self.policy, name) != getattr(self.found, name)
+        }
+        return _replaced(Policy(), different)
+
+    def asked_without(self, section: str) -> Policy:
+        """Return the policy to plan if ``section`` were left as it is."""
+        return _replaced(self.asked, {section: None})
+
+
+def _replaced(policy: Policy, sections: dict[str, object]) -> Policy:
+    make: Callable[..., Policy] = Policy
+    return make(**{**{name: getattr(policy, name) for name in _SECTIONS}, **sections})
+
+
+def start(situation: Situation, intent: Intent) -> Answers:
+    """Return what the wizard begins with: the policy in force, and a proposal where there is none."""
+    found = situation.in_force.policy
+    if intent is Intent.SMARTHOST:
+        return Answers(found, found, intent)
+    proposed = Policy(
+        backend=found.backend or SaslauthdPam(),
+        mechanisms=found.mechanisms or Mechanisms(),
+        tls=found.tls or Tls(source=TlsSource.SELF_SIGNED, names=(situation.host.fqdn,)),
+        submission=found.submission or Submission(),
+        authorization=found.authorization,
+        smarthost=found.smarthost,
+    )
+    return Answers(found, proposed, intent)

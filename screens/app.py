@@ -1,0 +1,48 @@
+"""The wizard's program: the theme, the signals, and a clean way out."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+from textual.app import App
+
+from screens.wizard_screen import WizardScreen
+
+if TYPE_CHECKING:
+    from wizard.root import Root
+
+
+class WizardApp(App[int]):
+    """Runs the wizard on the tree below ``root``."""
+
+    CSS_PATH = "wizard.tcss"
+    TITLE = "postfix-auth"
+    ENABLE_COMMAND_PALETTE = False
+
+    def __init__(self, root: Root) -> None:
+        # the terminal's own sixteen colours: readable wherever its owner can read, and short on the wire
+        super().__init__(ansi_color=True)
+        self.theme = "ansi-dark"
+        self._root = root
+
+    def get_default_screen(self) -> WizardScreen:
+        """Begin with the wizard itself."""
+        return WizardScreen(self._root)
+
+    def on_mount(self) -> None:
+        """Leave the terminal clean when told to stop."""
+        self.animation_level = "none"
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 1)
+
+    def action_help_quit(self) -> None:
+        """Take Ctrl+C for what everybody means by it."""
+        self.screen.post_message(WizardScreen.Leave())
+
+
+def run(root: Root) -> int:
+    """Show the wizard until the admin leaves it; return the program's exit code."""
+    app = WizardApp(root)
+    app.run()
+    return app.return_value or app.return_code or 0

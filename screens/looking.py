@@ -1,0 +1,34 @@
+"""Asks the engine what this host is. It is slow to load and to ask: for a worker, after the first picture."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from screens.answers import Situation
+from wizard.errors import WizardError
+
+if TYPE_CHECKING:
+    from wizard.root import Root
+
+__all__ = ["WizardError", "look"]
+
+
+def look(root: Root) -> Situation:
+    """Return what is found below ``root``.
+
+    Raises:
+        WizardError: when the host is none that can be handled.
+
+    """
+    from wizard import engine  # noqa: PLC0415 - slow to import, and the first picture comes before
+    from wizard.overview import overview  # noqa: PLC0415
+
+    host = engine.observe(root)
+    return Situation(host, overview(host), engine.in_force(host), _no_apply(root))
+
+
+def _no_apply(root: Root) -> str:
+    if root.live and os.geteuid() != 0:
+        return "needs root: quit, and start again with sudo"
+    return ""

@@ -1,0 +1,1 @@
+"""What several steps show: lists, fields, panes of text."""

@@ -1,0 +1,248 @@
+"""A list to choose one or several from. It repaints only the rows that change, for slow lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.segment import Segment
+from textual.binding import Binding
+from textual.geometry import Offset, Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from screens.widgets.scrolling import keep_in_view
+from screens.widgets.text import SIGNS, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from textual import events
+    from textual.binding import BindingType
+    from textual.geometry import Size
+
+    from wizard.choices import Choice
+
+_INDENT = 6  # "> (*) "
+_ABOUT_AT_LEAST = 30  # columns; with less the words about a choice go below its title
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One line on the screen: of which choice, what its title column shows, and what follows."""
+
+    index: int
+    first: bool
+    title: str
+    about: str
+
+
+class ChoiceList(Widget, can_focus=True):
+    """Shows every choice; one that can't be had is visible, off, and says why.
+
+    ``many``: any number may be chosen, otherwise exactly one. ``topic`` is its help.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", show=False),
+        Binding("down", "move(1)", show=False),
+        Binding("home", "edge(0)", show=False),
+        Binding("end", "edge(-1)", show=False),
+        Binding("space", "choose", show=False),
+        Binding("enter", "accept", show=False),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"choice--here", "choice--off", "choice--about", "choice--chosen"}
+
+    class Chosen(Message):
+        """Something was chosen, or no longer is."""
+
+        def __init__(self, choices: ChoiceList) -> None:
+            super().__init__()
+            self.choices = choices
+
+        @property
+        def control(self) -> ChoiceList:
+            """The list it happened in."""
+            return self.choices
+
+    class Accepted(Message):
+        """Enter was pressed: the admin is done here."""
+
+    def __init__(
+        self,
+        choices: Sequence[Choice],
+        chosen: Collection[str] = (),
+        *,
+        many: bool = False,
+        topic: str = "",
+        id: str | None = None,  # noqa: A002 - Textual's own name for it
+    ) -> None:
+        super().__init__(id=id)
+        self.topic = topic
+        self._many = many
+        self._choices = tuple(choices)
+        self._chosen = [choice.value for choice in choices if choice.value in chosen]
+        self._here = 0
+        self._rows: tuple[_Row, ...] = ()
+        self._start()
+
+    def _start(self) -> None:
+        values = [choice.value for choice in self._choices]
+        usable = [index for index, choice in enumerate(self._choices) if not choice.off]
+        self._here = values.index(self._chosen[0]) if self._chosen else next(iter(usable), 0)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """What is chosen, in the order of the list."""
+        return tuple(choice.value for choice in self._choices if choice.value in self._chosen)
+
+    @property
+    def value(self) -> str:
+        """The one that is chosen; empty if none is."""
+        return next(iter(self.values), "")
+
+    def offer(self, choices: Sequence[Choice], chosen: Collection[str]) -> None:
+        """Show other choices instead."""
+        self._choices = tuple(choices)
+        self._chosen = [choice.value for choice in choices if choice.value in chosen]
+        self._start()
+        self.refresh(layout=True)
+
+    # keys
+
+    def action_move(self, by: int) -> None:
+        """Go up or down; past the edge to the next field."""
+        there = self._here + by
+        if 0 <= there < len(self._choices):
+            self._go(there)
+        elif by > 0:
+            self.screen.focus_next()
+        else:
+            self.screen.focus_previous()
+
+    def action_edge(self, index: int) -> None:
+        """Go to the first or the last choice."""
+        self._go(index % len(self._choices))
+
+    def action_choose(self) -> None:
+        """Choose what the cursor is on, or take it back."""
+        choice = self._choices[self._here]
+        if choice.off and choice.value not in self._chosen:
+            self.app.bell()
+            return
+        if not self._many:
+            if self._chosen == [choice.value]:
+                return
+            self._chosen = [choice.value]
+            self.refresh()
+        else:
+            (self._chosen.remove if choice.value in self._chosen else self._chosen.append)(choice.value)
+            self._repaint(self._here)
+        self.post_message(self.Chosen(self))
+
+    def action_accept(self) -> None:
+        """Choose and be done; where several may be chosen only be done."""
+        if not self._many:
+            if self._choices[self._here].off:
+                self.app.bell()
+                return
+            self.action_choose()
+        self.post_message(self.Accepted())
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose what was clicked on."""
+        if 0 <= event.y < len(self._rows):
+            self._go(self._rows[event.y].index)
+            self.action_choose()
+
+    def _go(self, there: int) -> None:
+        before, self._here = self._here, there
+        self._repaint(before)
+        self._repaint(there)
+        self._point()
+
+    def on_focus(self) -> None:
+        """Show where the keys go."""
+        self.refresh()
+        self._point()
+
+    def on_blur(self) -> None:
+        """Stop showing it."""
+        self.refresh()
+
+    def _point(self) -> None:
+        """Put the terminal's own cursor there, which is what screen readers and Braille displays follow."""
+        lines = self._lines_of(self._here)
+        keep_in_view(self, lines)
+        self.app.cursor_position = self.content_region.offset + Offset(0, lines.y)
+
+    def _repaint(self, index: int) -> None:
+        self.refresh(self._lines_of(index))
+
+    def _lines_of(self, index: int) -> Region:
+        mine = [y for y, row in enumerate(self._rows) if row.index == index] or [0]
+        return Region(0, mine[0], self.size.width, len(mine))
+
+    # painting
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002 - Textual's
+        """Return how many lines the choices need at ``width``."""
+        self._rows = self._layout(width)
+        return len(self._rows)
+
+    def on_resize(self) -> None:
+        """Break the lines anew."""
+        self._rows = self._layout(self.size.width)
+
+    def _layout(self, width: int) -> tuple[_Row, ...]:
+        column = max((len(choice.title) for choice in self._choices), default=0) + 2
+        if width - _INDENT - column >= _ABOUT_AT_LEAST:
+            return tuple(
+                row for at, choice in enumerate(self._choices) for row in _beside(at, choice, column, width)
+            )
+        return tuple(row for at, choice in enumerate(self._choices) for row in _below(at, choice, width))
+
+    def render_line(self, y: int) -> Strip:
+        """Paint one line."""
+        width = self.size.width
+        if y >= len(self._rows):
+            return Strip.blank(width, self.rich_style)
+        row = self._rows[y]
+        choice = self._choices[row.index]
+        here = self.has_focus and row.index == self._here
+        about = self.get_component_rich_style("choice--off" if choice.off else "choice--about")
+        title = self.rich_style
+        if choice.value in self._chosen:
+            title = self.get_component_rich_style("choice--chosen")
+        if here:
+            title = about = self.get_component_rich_style("choice--here")
+        head = self._mark(choice, here=here) if row.first else " " * _INDENT
+        strip = Strip([Segment(head + row.title, title), Segment(row.about, about)])
+        return strip.adjust_cell_length(width, title if here else self.rich_style)
+
+    def _mark(self, choice: Choice, *, here: bool) -> str:
+        pointer = SIGNS.here if here else " "
+        inner = " " if choice.value not in self._chosen else "x" if self._many else SIGNS.chosen
+        box = f"[{inner}]" if self._many else f"({inner})"
+        return f"{pointer} {box} "
+
+
+def _about(choice: Choice) -> str:
+    if choice.off:
+        return f"{SIGNS.bad} {shown(choice.off)}"
+    return shown(choice.about) + (" (recommended)" if choice.recommended else "")
+
+
+def _beside(index: int, choice: Choice, column: int, width: int) -> list[_Row]:
+    lines = wrap(_about(choice), width - _INDENT - column) or [""]
+    title = shown(choice.title).ljust(column)
+    return [_Row(index, at == 0, title if at == 0 else " " * column, line) for at, line in enumerate(lines)]
+
+
+def _below(index: int, choice: Choice, width: int) -> list[_Row]:
+    titles = [
+        _Row(index, at == 0, line, "") for at, line in enumerate(wrap(shown(choice.title), width - _INDENT))
+    ]
+    return [*titles, *(_Row(index, False, "", line) for line in wrap(_about(choice), width - _INDENT))]
