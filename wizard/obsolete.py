@@ -19,8 +19,9 @@ Version = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Obsolete:
-    """A setting that is there and should not be, as it stands in its file, and what replaces it in words."""
+    """A setting of ``parameter`` that should not be: ``name`` as written there, and what replaces it."""
 
+    parameter: str
     name: str
     instead: str
 
@@ -103,11 +104,11 @@ def found(postfix: Postfix) -> Iterator[Obsolete]:
         known = _SETTINGS.get(name)
         if known and value and postfix.version >= known.since:
             instead = known.off if value == "no" else known.instead
-            yield Obsolete(written, instead + _warning(postfix, known))
+            yield Obsolete(name, written, instead + _warning(postfix, known))
         elif _RESTRICTIONS.fullmatch(name):
-            yield from _restrictions(postfix, value, written)
+            yield from _restrictions(postfix, name, value)
         elif _PROTOCOLS.fullmatch(name):
-            yield from _protocols(postfix, value, written)
+            yield from _protocols(postfix, name, value, written)
     yield from _both_families(postfix)
 
 
@@ -131,24 +132,25 @@ def _warning(postfix: Postfix, known: _Replaced) -> str:
     return f" (Postfix {release} {said} that support ends)"
 
 
-def _restrictions(postfix: Postfix, value: str, written: str) -> Iterator[Obsolete]:
-    name = written.partition("=")[0].strip()
+def _restrictions(postfix: Postfix, name: str, value: str) -> Iterator[Obsolete]:
     for word in value.replace(",", " ").split():
         if word in _REMOVED:
             state = "gone, mail is refused" if postfix.version >= (3, 9) else "gone in Postfix 3.9"
-            yield Obsolete(f"{name}: {word}", f"{_REMOVED[word]} ({state})")
+            yield Obsolete(name, f"{word} in {name}", f"{_REMOVED[word]} ({state})")
         elif word == "permit_mx_backup":
-            yield Obsolete(f"{name}: {word}", "relay_domains names the domains this host is a backup for")
+            yield Obsolete(
+                name, f"{word} in {name}", "relay_domains names the domains this host is a backup for"
+            )
 
 
-def _protocols(postfix: Postfix, value: str, written: str) -> Iterator[Obsolete]:
+def _protocols(postfix: Postfix, name: str, value: str, written: str) -> Iterator[Obsolete]:
     """Yield lists that switch today's TLS off: old names alone, or the new form on a Postfix before 3.6."""
     words = value.replace(",", " ").split()
     modern = ">=TLSv1.2" if postfix.version >= (3, 6) else "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
     if words and not {"TLSv1.2", "TLSv1.3"}.intersection(words) and all(word[0].isalnum() for word in words):
-        yield Obsolete(written, f"{modern}; as it stands TLS 1.2 and 1.3 are off")
+        yield Obsolete(name, written, f"{modern}; as it stands TLS 1.2 and 1.3 are off")
     elif any(word.startswith((">", "<")) for word in words) and postfix.version < (3, 6):
-        yield Obsolete(written, f"{modern}; this form came with Postfix 3.6, here it switches TLS off")
+        yield Obsolete(name, written, f"{modern}; this form came with Postfix 3.6, here it switches TLS off")
 
 
 def _both_families(postfix: Postfix) -> Iterator[Obsolete]:
@@ -157,4 +159,4 @@ def _both_families(postfix: Postfix) -> Iterator[Obsolete]:
         return
     for name in ("smtpd_tls_cert_file", "smtpd_tls_key_file"):
         if name in postfix.explicit and postfix.value(name):
-            yield Obsolete(f"{name} = {postfix.value(name)}", "empty: smtpd_tls_chain_files is used")
+            yield Obsolete(name, f"{name} = {postfix.value(name)}", "empty: smtpd_tls_chain_files is used")

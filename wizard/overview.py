@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wizard import certificates, obsolete
-from wizard.errors import WizardError
-from wizard.processes import running
+from wizard import obsolete, processes
+from wizard.errors import ParseError, WizardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wizard.host import Host
     from wizard.postfix import Postfix, Service
 
+_WORD = re.compile(r"\w+")
 _PORTS = ((25, "smtp"), (587, "submission"), (465, "submissions"))
 
 
@@ -61,8 +62,8 @@ def overview(host: Host) -> Overview:
         ports=tuple(Port(number, name, _port(host, number, name)) for number, name in _PORTS),
         smarthost=_smarthost(postfix),
         certificate=_certificate(host),
-        log=_log(host),
-        attention=tuple(_attention(host)),
+        log=log_place(host),
+        attention=tuple(attention(host)),
         configured=bool(postfix and postfix.auth_services),
     )
 
@@ -73,7 +74,7 @@ def _postfix(host: Host) -> str:
     version = host.postfix.parameters["mail_version"] if host.postfix else "not configured"
     if not host.root.live:
         return version
-    return f"{version}, {'running' if running('postfix') else 'not running'}"
+    return f"{version}, {_state(host, 'postfix')}"
 
 
 def _sasl(host: Host) -> str:
@@ -81,8 +82,15 @@ def _sasl(host: Host) -> str:
         return "saslauthd not installed"
     if not host.root.live:
         return f"saslauthd for {host.saslauthd.mechanism}"
-    state = "running" if running("saslauthd") else "not running"
-    return f"saslauthd for {host.saslauthd.mechanism}, {state}"
+    return f"saslauthd for {host.saslauthd.mechanism}, {_state(host, 'saslauthd')}"
+
+
+def _state(host: Host, service: str) -> str:
+    """Return whether ``service`` runs, and what the next boot will change about that."""
+    runs, starts = processes.running(service), processes.enabled(service, host.root)
+    if runs:
+        return "running, but not started at boot" if starts is False else "running"
+    return "not running, started at boot" if starts else "not running"
 
 
 def _port(host: Host, number: int, name: str) -> str:
@@ -101,6 +109,7 @@ def _offers(postfix: Postfix, service: Service) -> Iterator[str]:
         yield "TLS from the start"
     else:
         level = postfix.value("smtpd_tls_security_level", service)
+        level = level or ("encrypt" if postfix.yes("smtpd_enforce_tls", service) else "")
         level = level or ("may" if postfix.yes("smtpd_use_tls", service) else "")
         yield {"encrypt": "STARTTLS required", "may": "STARTTLS"}.get(level, "no TLS")
     if postfix.yes("smtpd_sasl_auth_enable", service):
@@ -127,11 +136,9 @@ def _smarthost(postfix: Postfix | None) -> str:
 def certificate_in_use(host: Host) -> Certificate | None:
     """Return the certificate that clients of this host see; None if there is none or it can't be read."""
     import recipes.tls  # noqa: PLC0415 - cryptography is slow to import
+    from wizard import certificates  # noqa: PLC0415
 
-    files = recipes.tls.certificate_files(host.postfix) if host.postfix else ()
-    if not files:
-        return None
-    for path in files:
+    for path in recipes.tls.certificate_files(host.postfix) if host.postfix else ():
         try:
             chain = certificates.load(host.read(path) or b"", path)
         except WizardError:
@@ -149,20 +156,44 @@ def _certificate(host: Host) -> str:
     return f"{', '.join(found.names) or found.subject}, {kind}, until {found.not_after:%Y-%m-%d}"
 
 
-def _log(host: Host) -> str:
+def log_place(host: Host) -> str:
+    """Return where mail is logged, in words."""
     from wizard import logtail  # noqa: PLC0415 - not needed by every caller
 
     value = host.postfix.value("maillog_file") if host.postfix else ""
     return str(logtail.discover(host.root, value))
 
 
-def _attention(host: Host) -> Iterator[str]:
+def attention(host: Host) -> Iterator[str]:
+    """Yield what is wrong with the configuration or obsolete in it, in words.
+
+    Raises:
+        HostError: when Postfix itself can't read its configuration.
+
+    """
     postfix = host.postfix
     if postfix is None:
         return
-    yield from (f"{old.name} is obsolete: {old.instead}" for old in obsolete.found(postfix))
-    yield from postfix.complaints
+    yield from _broken_sasl(host)
+    yield from _certificate_problems(host, postfix)
+    old = tuple(obsolete.found(postfix))
+    yield from (f"{one.name} is obsolete; instead: {one.instead}" for one in old)
+    told = {one.parameter for one in old}
+    yield from (text for text in postfix.complaints if not told.intersection(_WORD.findall(text)))
+
+
+def _broken_sasl(host: Host) -> Iterator[str]:
+    try:
+        found = host.smtpd_conf
+    except ParseError as error:
+        yield str(error)
+        return
+    yield from (f"nobody reads {path}; {found.path} is what counts" for path in found.shadowed)
+
+
+def _certificate_problems(host: Host, postfix: Postfix) -> Iterator[str]:
     import recipes.tls  # noqa: PLC0415 - cryptography is slow to import
+    from wizard import certificates  # noqa: PLC0415
 
     files = recipes.tls.certificate_files(postfix)
     if len(files) == 2:  # noqa: PLR2004 - certificate and key

@@ -8,24 +8,56 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wizard.engine import InForce
+    from wizard.inventory import PostfixParts, SaslParts
     from wizard.overview import Overview
     from wizard.plan import Plan
     from wizard.root import Root
 
 
+def shown(text: str) -> str:
+    """Return ``text``, which others wrote, without what a terminal would obey (ECMA-48 control functions)."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def overview_lines(found: Overview) -> Iterator[str]:
     """Yield the host in a few lines."""
-    yield f"{found.platform} · Postfix {found.postfix} · {found.sasl}"
+    yield shown(f"{found.platform} · Postfix {found.postfix} · {found.sasl}")
     yield ""
     for port in found.ports:
-        yield f"  Port {port.number:<4} {port.about}"
-    yield f"  Smarthost {found.smarthost}"
-    yield f"  Certificate {found.certificate}"
-    yield f"  Log {found.log}"
+        yield from _row(f"Port {port.number}", port.about)
+    yield from _row("Smarthost", found.smarthost)
+    yield from _row("Certificate", found.certificate)
+    yield from _row("Log", found.log)
     if found.attention:
         yield ""
         yield f"{len(found.attention)} to look at:"
-        yield from (f"  ! {text}" for text in found.attention)
+        yield from (f"  ! {shown(text)}" for text in found.attention)
+
+
+def inventory_lines(postfix: PostfixParts | None, sasl: SaslParts) -> Iterator[str]:
+    """Yield what of Postfix and Cyrus SASL is there, in a few lines."""
+    if postfix:
+        yield from _row("Directories", ", ".join(postfix.directories.values()))
+        yield from _row(
+            "Built in", f"{postfix.tls or 'no TLS'}, SASL {' '.join(postfix.sasl_server) or 'none'}"
+        )
+        yield from _row("Tables", " ".join(postfix.table_types))
+    yield from _row("Mechanisms", " ".join(sasl.mechanisms) or "none installed")
+    if sasl.backends:
+        yield from _row("saslauthd", f"can ask {' '.join(sasl.backends)}")
+    if sasl.smtpd_conf:
+        conf = sasl.smtpd_conf
+        state = (
+            conf.problem
+            or f"asks {' '.join(conf.methods)}, lists {' '.join(conf.mech_list) or 'no mechanisms'}"
+        )
+        yield from _row("smtpd.conf", f"{conf.path}: {state if conf.exists else 'not there'}")
+    members = "no such group" if sasl.members is None else " ".join(sasl.members) or "nobody"
+    yield from _row(f"Group {sasl.group}", members)
+
+
+def _row(name: str, text: str) -> Iterator[str]:
+    yield f"  {name:<12} {shown(text)}"
 
 
 def plan_lines(plan: Plan, root: Root) -> Iterator[str]:
