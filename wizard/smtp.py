@@ -162,8 +162,9 @@ class Session:
         exchange = Exchange(mechanism, Credentials(user, password, self._server_name or self.host))
         self._secrets.add(password.reveal())
         command, unsaid = f"AUTH {mechanism}", exchange.initial
-        if unsaid is not None and len(command) + 1 + len(_encoded(unsaid)) <= _LONGEST_COMMAND:
-            reply, unsaid = self._tell(f"{command} {_encoded(unsaid)}", f"{command} {_HIDDEN}"), None
+        first = _encoded(unsaid) or "=" if unsaid is not None else ""  # "=": RFC 4954, section 4
+        if first and len(command) + 1 + len(first) <= _LONGEST_COMMAND:
+            reply, unsaid = self._tell(f"{command} {first}", f"{command} {_HIDDEN}"), None
         else:
             reply = self.command(command)
         for _ in range(_MOST_CHALLENGES):
@@ -296,4 +297,4 @@ def _capabilities(reply: Reply) -> Capabilities:
 
 
 def _encoded(response: bytes) -> str:
-    return b64encode(response).decode() or "="
+    return b64encode(response).decode()
