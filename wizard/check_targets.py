@@ -107,8 +107,9 @@ def _offers(host: Host, service: Service) -> tuple[tuple[str, ...], tuple[str, .
     postfix = host.settled_postfix
     if not postfix.yes("smtpd_sasl_auth_enable", service):
         return (), ()
-    listed = host.smtpd_conf.mech_list
-    known = tuple(name for name in listed if name in host.mechanisms) or tuple(sorted(host.mechanisms))
+    # libsasl wants blanks; who wrote commas meant the same, and shall hear that it does not work
+    listed = " ".join(host.smtpd_conf.mech_list).replace(",", " ").split() or sorted(host.mechanisms)
+    known = tuple(name for name in listed if name in host.mechanisms)
     known = tuple(name for name in known if _passes(postfix.value("smtpd_sasl_mechanism_filter"), name))
     before = allowed(known, postfix.value("smtpd_sasl_security_options", service))
     after = allowed(known, postfix.value("smtpd_sasl_tls_security_options", service))

@@ -190,8 +190,9 @@ def offers(missing: tuple[str, ...], surplus: tuple[str, ...], *, secure: bool) 
     told: list[str] = []
     if missing:
         told.append(
-            f"Not offered: {' '.join(missing)}. mech_list in smtpd.conf lacks it, no plugin serves it, "
-            "smtpd_sasl_security_options hide it, or smtpd_sasl_auth_enable is off."
+            f"Not offered: {' '.join(missing)}. mech_list in smtpd.conf lacks it or has commas between the "
+            "names, no plugin serves it, smtpd_sasl_security_options hide it, or smtpd_sasl_auth_enable is "
+            "off."
         )
     if surplus and not secure and PLAINTEXT.intersection(surplus):
         told.append(CLEAR_AUTH)
