@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from screens.accounts import AccountsStep
 from screens.answers import Intent
+from screens.backend import BackendStep
 from screens.host import HostStep
+from screens.mechanisms import MechanismsStep
+from screens.smarthost import SmarthostStep
+from screens.submission import SubmissionStep
+from screens.tls import TlsStep
 
 if TYPE_CHECKING:
     from screens.widgets.step import Step
 
-_SUBMISSION: tuple[type[Step], ...] = (HostStep,)
-_SMARTHOST: tuple[type[Step], ...] = (HostStep,)
+_END: tuple[type[Step], ...] = ()
+_SUBMISSION: tuple[type[Step], ...] = (
+    HostStep,
+    BackendStep,
+    MechanismsStep,
+    TlsStep,
+    SubmissionStep,
+    SmarthostStep,
+    AccountsStep,
+    *_END,
+)
+_SMARTHOST: tuple[type[Step], ...] = (HostStep, SmarthostStep, *_END)
 
 
 def steps(intent: Intent) -> tuple[type[Step], ...]:

@@ -28,7 +28,7 @@ class HostStep(Step):
     short = "Host"
     question = "What do you want to do on this host?"
 
-    def compose(self) -> ComposeResult:
+    def fields(self) -> ComposeResult:
         """The host in a few lines, what needs attention, the choices."""
         found = self.situation.overview
         yield Words("\n".join(_lines(found)), id="found")

@@ -127,7 +127,7 @@ class WizardScreen(Screen[int]):
             await self.body.remove_children()
             await self.body.mount(step)
             self._frame(step)
-        self.focus_first()
+        self.call_after_refresh(self.focus_first)
 
     def focus_first(self) -> None:
         """Put the cursor on the step's first field."""

@@ -76,9 +76,14 @@ class Field(Vertical):
         return self._entry.value if self._entry.password else self._entry.value.strip()
 
     @property
+    def wanted(self) -> bool:
+        """Whether it is asked for at all, with the answers there are."""
+        return all(node.display for node in self.ancestors_with_self)
+
+    @property
     def problem(self) -> str:
         """What is wrong with it; empty if nothing is."""
-        if not self.display:
+        if not self.wanted:
             return ""
         if not self.value:
             return "must not be empty" if self._needed else ""
@@ -93,6 +98,10 @@ class Field(Vertical):
         self._problem.update(f"{SIGNS.bad} {text}" if text else "")
         self._problem.display = bool(text)
         self.set_class(bool(text), "wrong")
+
+    def clear(self) -> None:
+        """Take the text out."""
+        self._entry.value = ""
 
     def take_focus(self) -> None:
         """Let it be typed into."""

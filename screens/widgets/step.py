@@ -11,9 +11,26 @@ from textual.widgets import Static
 
 from screens.widgets.choice_list import ChoiceList
 from screens.widgets.field import Field
+from screens.widgets.text import SIGNS, shown
 
 if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
     from screens.answers import Answers, Situation
+
+
+class Words(Static):
+    """Text that is shown as it is, whatever is in it."""
+
+    def __init__(self, text: str = "", *, classes: str = "", id: str | None = None) -> None:  # noqa: A002 - Textual's
+        super().__init__(text, markup=False, classes=classes, id=id)
+        self._text = text
+
+    def say(self, text: str) -> None:
+        """Show another text; nothing is painted if it is the same."""
+        if text != self._text:
+            self._text = text
+            self.update(text)
 
 
 class Step(VerticalScroll, can_focus=False):
@@ -26,14 +43,15 @@ class Step(VerticalScroll, can_focus=False):
     """One line that says why it is asked."""
     section: ClassVar[str] = ""
     """The section of the policy it is about; empty for none."""
-    keys: ClassVar[str] = "enter next   esc back   tab next field   F1 help   ^Q quit"
+    keys: ClassVar[str] = "enter next   esc back   tab next field   space choose   F1 help   ^Q quit"
 
     class Answered(Message):
-        """The answers are others now."""
+        """The answers are others now. ``typing``: a letter was typed, more will follow."""
 
-        def __init__(self, answers: Answers) -> None:
+        def __init__(self, answers: Answers, *, typing: bool) -> None:
             super().__init__()
             self.answers = answers
+            self.typing = typing
 
     class Onward(Message):
         """This step is done; on to the next."""
@@ -42,6 +60,13 @@ class Step(VerticalScroll, can_focus=False):
         super().__init__(id="step")
         self.situation = situation
         self.answers = answers
+        self._complaint = Words("", classes="problem")
+
+    # what a step fills in
+
+    def fields(self) -> ComposeResult:
+        """Yield the question's widgets."""
+        yield from ()
 
     def answered(self) -> Answers:
         """Return the answers as the fields now have them."""
@@ -49,6 +74,28 @@ class Step(VerticalScroll, can_focus=False):
 
     def adapt(self) -> None:
         """Show and hide what depends on an answer that has just changed."""
+
+    def missing(self) -> str:
+        """Say what else has to be answered, that no field can say for itself; empty: nothing."""
+        return ""
+
+    # what all steps do
+
+    def compose(self) -> ComposeResult:
+        """Why it is asked, the fields, and what is missing."""
+        if self.why:
+            yield Words(self.why, classes="why")
+        yield from self.fields()
+        yield self._complaint
+
+    def on_mount(self) -> None:
+        """Begin with what depends on what."""
+        self._complain("")
+        self.adapt()
+
+    def _complain(self, text: str) -> None:
+        self._complaint.say(f"{SIGNS.bad} {shown(text)}" if text else "")
+        self._complaint.display = bool(text)
 
     def incomplete(self) -> bool:
         """Show every problem there is; if there is one, put the cursor there and return True."""
@@ -59,37 +106,38 @@ class Step(VerticalScroll, can_focus=False):
                 wrong = field
         if wrong:
             wrong.take_focus()
-        return wrong is not None
+            return True
+        missing = self.missing()
+        self._complain(missing)
+        return bool(missing)
 
     @property
     def sound(self) -> bool:
-        """Whether no field has anything wrong in it, so that a plan can be made."""
-        return not any(field.problem for field in self.query(Field))
+        """Whether nothing is wrong or missing, so that a plan can be made."""
+        return not any(field.problem for field in self.query(Field)) and not self.missing()
 
-    def refused(self, key: str, message: str) -> bool:
-        """Show what the engine has against the answer to ``key``; False if this step does not ask for it."""
+    def refused(self, key: str, message: str) -> None:
+        """Show what the engine has against the answer to ``key``, beside its field if there is one."""
         for field in self.query(Field):
-            if field.key == key and field.display:
+            if field.key == key and field.wanted:
                 field.say(message)
-                return True
-        return False
+                return
+        self._complain(f"{key}: {message}" if key else message)
+
+    def accepted(self) -> None:
+        """Take back what the engine had against an answer."""
+        self._complain("")
 
     @on(ChoiceList.Chosen)
     @on(Field.Edited)
     def _changed(self, event: Message) -> None:
         event.stop()
         self.adapt()
-        self.answers = self.answered()
-        self.post_message(self.Answered(self.answers))
+        before, self.answers = self.answers, self.answered()
+        if self.answers != before:
+            self.post_message(self.Answered(self.answers, typing=isinstance(event, Field.Edited)))
 
     @on(ChoiceList.Accepted)
     def _accepted(self, event: Message) -> None:
         event.stop()
         self.post_message(self.Onward())
-
-
-class Words(Static):
-    """Text that is shown as it is, whatever is in it."""
-
-    def __init__(self, text: str = "", *, classes: str = "", id: str | None = None) -> None:  # noqa: A002
-        super().__init__(text, markup=False, classes=classes, id=id)

@@ -1,0 +1,120 @@
+"""The step that asks for accounts: one to test with, or the ones to make."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.widgets import Input
+
+from screens.answers import NewAccount
+from screens.labels import label
+from screens.widgets.choice_list import ChoiceList
+from screens.widgets.field import Field
+from screens.widgets.step import Step, Words
+from wizard import choices
+from wizard.accounts import Sasldb
+from wizard.choices import Choice
+from wizard.errors import PolicyError
+from wizard.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.app import ComposeResult
+
+    from screens.answers import Answers
+
+
+class AccountsStep(Step):
+    """Asks for what the tests and the users need to log in with."""
+
+    short = "Accounts"
+    question = "Who logs in?"
+
+    def fields(self) -> ComposeResult:
+        """Accounts to make where the back end owns them, one to test with where it does not."""
+        backend = self.answers.policy.backend
+        if backend is not None and choices.owns_accounts(backend):
+            yield Words(_MAKE, classes="why")
+            yield _field("account.new", "", _new_name_problem)
+            yield _password("")
+            yield ChoiceList((), many=True, topic="account.new", id="made")
+        else:
+            yield Words(_TRY, classes="why")
+            yield _field("account.user", self.answers.user, _name_problem)
+            yield _password(self.answers.password.reveal() if self.answers.password else "")
+
+    def adapt(self) -> None:
+        """Show the accounts there will be."""
+        for listed in self.query("#made").results(ChoiceList):
+            if not listed.has_focus:
+                self._list(listed)
+
+    def _list(self, listed: ChoiceList) -> None:
+        names = [account.name for account in self.answers.accounts]
+        listed.offer([Choice(name, name, "will be made") for name in names], names)
+        listed.display = bool(names)
+
+    def missing(self) -> str:
+        """Say when a name has no password, or a password no name."""
+        name, password = self._typed()
+        if bool(name) == bool(password):
+            return ""
+        return "the password is missing" if name else "the name is missing"
+
+    def _typed(self) -> tuple[str, str]:
+        return self.query_one("#name", Field).value, self.query_one("#password", Field).value
+
+    def answered(self) -> Answers:
+        """Return the answers with these accounts."""
+        name, password = self._typed()
+        if not self.query("#made"):
+            secret = Secret(password) if name and password else None
+            return replace(self.answers, user=name if secret else "", password=secret)
+        wanted = self.query_one("#made", ChoiceList).values
+        kept = tuple(account for account in self.answers.accounts if account.name in wanted)
+        return replace(self.answers, accounts=kept)
+
+    @on(Input.Submitted)
+    def _add(self, event: Input.Submitted) -> None:
+        """Take one account onto the list, and be ready for the next."""
+        name, password = self._typed()
+        listed = self.query("#made").results(ChoiceList)
+        problems = [field for field in self.query(Field) if field.problem]
+        if not name or not password or problems or not (made := next(iter(listed), None)):
+            return
+        event.stop()
+        others = tuple(account for account in self.answers.accounts if account.name != name)
+        self.answers = replace(self.answers, accounts=(*others, NewAccount(name, Secret(password))))
+        for field in self.query(Field):
+            field.clear()
+        self._list(made)
+        self.query_one("#name", Field).take_focus()
+        self.post_message(self.Answered(self.answers, typing=False))
+
+
+_MAKE = "Accounts to make after applying: name, password, enter; then the next one. None is fine too."
+_TRY = "An account to try the log-in with. Leave it empty, and the tests skip logging in."
+
+
+def _field(key: str, value: str, check: Callable[[str], str | None]) -> Field:
+    return Field(label(key), key, value, check=check, id="name")
+
+
+def _password(value: str) -> Field:
+    key = "account.password"
+    return Field(label(key), key, value, secret=True, check=_name_problem, id="password")
+
+
+def _new_name_problem(name: str) -> str | None:
+    try:
+        Sasldb(path="", realm="").account(name)
+    except PolicyError as refused:
+        return refused.message
+    return None
+
+
+def _name_problem(text: str) -> str | None:
+    return None if text.isprintable() else "must not hold control characters"
