@@ -17,7 +17,19 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from wizard.errors import HostError
-from wizard.pem import Block, Certificate, blocks, described, load, name_matches, parsed, presented, signed_by
+from wizard.pem import (
+    WEAK_DIGESTS,
+    Block,
+    Certificate,
+    blocks,
+    described,
+    digest,
+    load,
+    name_matches,
+    parsed,
+    presented,
+    signed_by,
+)
 from wizard.selfsigned import Made, self_signed
 
 if TYPE_CHECKING:
@@ -43,7 +55,6 @@ __all__ = [
 
 _LARGEST = 1 << 20  # bytes; the longest of chains is far below
 _SOON = timedelta(days=21)
-_WEAK_DIGESTS = ("md5", "sha1")
 _FEWEST_RSA, _FEWEST_EC = 2048, 224  # bits
 _KEY_GROUP = "ssl-cert"  # Debian's group of programs that may read keys below /etc/ssl/private
 
@@ -90,7 +101,7 @@ def examine(
         *_order_problems(certificate, found),
         *_name_problems(certificate, chain[0], names),
         *_date_problems(certificate, chain, now or datetime.now(UTC)),
-        *(problem for one in found for problem in _weaknesses(certificate, one)),
+        *_weaknesses(certificate, found),
     )
     return Examined(chain, problems)
 
@@ -243,20 +254,16 @@ def _date_problems(path: str, chain: tuple[Certificate, ...], now: datetime) -> 
             yield _warning(f"{path}: {one.subject} expires in {days} days, on {one.not_after:%Y-%m-%d}")
 
 
-def _weaknesses(path: str, certificate: x509.Certificate) -> Iterator[Problem]:
+def _weaknesses(path: str, chain: tuple[x509.Certificate, ...]) -> Iterator[Problem]:
     """Yield what OpenSSL refuses today; the signature of a root that comes along is never looked at."""
-    name, key, digest = described(certificate).subject, certificate.public_key(), _digest(certificate)
-    if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-        fewest = _FEWEST_RSA if isinstance(key, rsa.RSAPublicKey) else _FEWEST_EC
-        if key.key_size < fewest:
-            yield _error(f"{path}: the key of {name} has {key.key_size} bits; at least {fewest} are needed")
-    if digest in _WEAK_DIGESTS:
-        yield _error(f"{path}: {name} is signed with {digest.upper()}, which TLS no longer accepts")
-
-
-def _digest(certificate: x509.Certificate) -> str:
-    try:
-        algorithm = certificate.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        return ""
-    return algorithm.name if algorithm else ""
+    for one in chain:
+        name, key = described(one).subject, one.public_key()
+        if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+            fewest = _FEWEST_RSA if isinstance(key, rsa.RSAPublicKey) else _FEWEST_EC
+            if key.key_size < fewest:
+                yield _error(
+                    f"{path}: the key of {name} has {key.key_size} bits; at least {fewest} are needed"
+                )
+        is_root = one is not chain[0] and signed_by(one, one)
+        if digest(one) in WEAK_DIGESTS and not is_root:
+            yield _error(f"{path}: {name} is signed with {digest(one).upper()}, which TLS no longer accepts")

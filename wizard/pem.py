@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+#: Digests that a signature must not be over any more.
+WEAK_DIGESTS = ("md5", "sha1")
 #: What the parser raises on a certificate that is none; ``ValueError`` for most.
 _BROKEN = (
     ValueError,
@@ -140,15 +142,28 @@ def _shown(text: str) -> str:
 
 
 def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether ``issuer`` is named as the issuer of ``certificate`` and really signed it."""
+    """Whether ``issuer`` is named as the issuer of ``certificate`` and signed it.
+
+    A signature over MD5 or SHA-1 is no longer verified by the library; then the names must do.
+    """
+    if certificate.issuer != issuer.subject:
+        return False
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, ValueError, TypeError):
+    except InvalidSignature:
         return False
-    except UnsupportedAlgorithm:
-        # too old or too new to verify; then the names must do
-        return certificate.issuer == issuer.subject
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return digest(certificate) in WEAK_DIGESTS
     return True
+
+
+def digest(certificate: x509.Certificate) -> str:
+    """Return what its signature is over, such as ``sha256``; empty for what knows none (Ed25519)."""
+    try:
+        algorithm = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return ""
+    return algorithm.name if algorithm else ""
 
 
 def name_matches(certificate: Certificate, name: str) -> bool:
@@ -161,14 +176,19 @@ def name_matches(certificate: Certificate, name: str) -> bool:
 
 def _plain(name: str) -> str:
     """``name`` in the form that equal names share."""
+    address = _address(name.strip("[]"))
+    return str(address) if address else name.lower().removesuffix(".")
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return str(ipaddress.ip_address(name.strip("[]")))
+        return ipaddress.ip_address(text)
     except ValueError:
-        return name.lower().removesuffix(".")
+        return None
 
 
 def _matches(pattern: str, name: str) -> bool:
-    if pattern == name:
-        return True
+    if pattern == name or _address(name):
+        return pattern == name
     label, _, domain = name.partition(".")
     return pattern == f"*.{domain}" and "." in domain and bool(label) and "*" not in label
