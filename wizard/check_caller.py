@@ -46,6 +46,11 @@ class Target:
         return self.wrapper or self.tls != "none"
 
     @property
+    def needs_tls(self) -> bool:
+        """Whether nothing can be done here before TLS begins."""
+        return self.wrapper or self.tls == "encrypt"
+
+    @property
     def mechanisms(self) -> tuple[str, ...]:
         """The mechanisms to log in with: over TLS where there is TLS."""
         return self.auth_after_tls if self.has_tls else self.auth_before_tls

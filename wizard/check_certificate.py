@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wizard import certificates
 from wizard import check_words as words
-from wizard.check_caller import Caller, Seen, Target, UnmetError
+from wizard.check_caller import Caller, Seen, Target, UnmetError, start_tls
 from wizard.errors import WizardError
 from wizard.smtp_wire import shown
 
@@ -19,7 +19,9 @@ _MOST_NAMES = 4  # shown
 
 def certificate(caller: Caller) -> Seen:
     """The certificate is valid today, for the names the policy says, and the one in the file."""
-    with caller.call_securely() as (session, _):
+    with caller.call() as (session, capabilities):
+        if not caller.target.wrapper:
+            start_tls(session, capabilities)
         chain = session.tls.chain if session.tls else ()
     if not chain:
         raise UnmetError("no certificate", words.UNREADABLE_CERTIFICATE)

@@ -64,7 +64,7 @@ def tls_works(caller: Caller) -> Seen:
         with caller.call() as (session, _):
             return Seen(True, _tls(session))
     with caller.call() as (session, capabilities):
-        if caller.target.tls == "encrypt":
+        if capabilities.starttls and caller.target.tls == "encrypt":
             reply = session.mail("")
             if reply.code != _TLS_FIRST:
                 return Seen(False, f"MAIL before TLS: {reply}", words.CLEAR_MAIL)
@@ -97,14 +97,18 @@ def auth_refused_in_clear(caller: Caller, mechanisms: tuple[str, ...]) -> Seen:
 
 def right_password(caller: Caller, mechanism: str, account: Account) -> Seen:
     """Log in; 235 is expected."""
-    with caller.call_securely() as (session, _):
+    with caller.call_securely() as (session, capabilities):
+        if mechanism not in capabilities.auth:
+            return Seen(True, offered(capabilities.auth), skipped=words.NOT_OFFERED)
         reply = _log_in(session, mechanism, account)
         return Seen(reply.ok, str(reply), "" if reply.ok else words.login_refused(reply, mechanism))
 
 
 def wrong_password(caller: Caller, mechanism: str, user: str) -> Seen:
     """Try to log in as ``user`` ("": nobody) with a made-up password; 535 is expected (RFC 4954)."""
-    with caller.call_securely() as (session, _):
+    with caller.call_securely() as (session, capabilities):
+        if mechanism not in capabilities.auth:
+            return Seen(True, offered(capabilities.auth), skipped=words.NOT_OFFERED)
         reply = _log_in(session, mechanism, Account(user or _NOBODY, Secret(secrets.token_hex(12))))
         ok = reply.code == _WRONG_PASSWORD and "no mechanism" not in reply.text.lower()
         return Seen(ok, str(reply), "" if ok else words.wrong_password(reply, mechanism))
@@ -121,7 +125,8 @@ def _log_in(session: Session, mechanism: str, account: Account) -> Reply:
 
 def stranger_relays(caller: Caller) -> Seen:
     """Without a log-in, a recipient elsewhere must be refused; nothing is sent."""
-    with caller.call_securely() as (session, _):
+    call = caller.call_securely if caller.target.needs_tls else caller.call
+    with call() as (session, _):
         reply = _recipient_elsewhere(session, sender="")
         if reply.ok:
             return Seen(False, str(reply), words.OPEN_RELAY)
@@ -132,20 +137,29 @@ def stranger_relays(caller: Caller) -> Seen:
         return Seen(True, str(reply))
 
 
-def user_relays(caller: Caller, mechanism: str, account: Account) -> Seen:
-    """After a log-in, a recipient elsewhere must be taken; nothing is sent."""
-    with caller.call_securely() as (session, _):
-        login = _log_in(session, mechanism, account)
+def user_relays(caller: Caller, mechanisms: tuple[str, ...], account: Account) -> Seen:
+    """After a log-in by one of ``mechanisms``, a recipient elsewhere must be taken; nothing is sent."""
+    with caller.call_securely() as (session, capabilities):
+        mechanism = next((name for name in mechanisms if name in capabilities.auth), None)
+        if mechanism is None:
+            return Seen(True, offered(capabilities.auth), skipped=words.NOT_OFFERED)
+        try:
+            login = _log_in(session, mechanism, account)
+        except UnmetError as unmet:
+            return Seen(True, unmet.observed, skipped=words.NO_LOGIN)
         if not login.ok:
-            return Seen(False, str(login), words.NO_LOGIN_NO_RELAY)
-        reply = _recipient_elsewhere(session, sender=account.sender)
-        if reply.ok:
-            return Seen(True, str(reply))
-        if "not owned by user" in reply.text:
-            return Seen(True, str(reply), skipped=words.SENDER_NOT_OWNED)
-        if _is_about_the_address(reply):
-            return Seen(True, str(reply), skipped=words.OTHER_REFUSAL)
-        return Seen(False, str(reply), words.SERVER_FAULT if _is_a_fault(reply) else words.RELAY_DENIED)
+            return Seen(True, str(login), skipped=words.NO_LOGIN)
+        return _relayed(_recipient_elsewhere(session, sender=account.sender))
+
+
+def _relayed(reply: Reply) -> Seen:
+    if reply.ok:
+        return Seen(True, str(reply))
+    if "not owned by user" in reply.text:
+        return Seen(True, str(reply), skipped=words.SENDER_NOT_OWNED)
+    if _is_about_the_address(reply):
+        return Seen(True, str(reply), skipped=words.OTHER_REFUSAL)
+    return Seen(False, str(reply), words.SERVER_FAULT if _is_a_fault(reply) else words.RELAY_DENIED)
 
 
 def _recipient_elsewhere(session: Session, *, sender: str) -> Reply:

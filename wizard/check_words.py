@@ -57,7 +57,6 @@ SERVER_FAULT = (
     "Postfix is at fault here, mostly because a lookup table can't be read or a restriction is misspelled. "
     "The log has a line with 'warning:' or 'fatal:' that names it."
 )
-NO_LOGIN_NO_RELAY = "Relaying could not be tried, because the log-in before it failed: see the log-in tests."
 RELAY_DENIED = (
     "The log-in worked, but Postfix refuses to relay for this user: permit_sasl_authenticated is missing in "
     "smtpd_relay_restrictions, or a restriction before it refuses."
@@ -90,8 +89,15 @@ NO_ACCOUNT = "no account to log in with: give one with --user and --password-fil
 NOT_IN_CLEAR = "the password would cross the network unencrypted"
 NO_STRANGER = "this host has no address outside mynetworks to call from"
 NOTHING_TO_LOG_IN_WITH = "none of the mechanisms offered can be tried"
+NOT_OFFERED = "it is not offered, see the test of what is"
+NO_LOGIN = "the log-in before it failed, see the tests of that"
 OTHER_REFUSAL = "refused because of the address itself, so nothing is said about relaying"
 SENDER_NOT_OWNED = "the sender does not belong to this user, so nothing is said about relaying"
+
+
+def gave_up(title: str) -> str:
+    """Say why nothing more is tried on a service that failed the test ``title``."""
+    return f"not tried, because this failed: {title}"
 
 
 def unspoken(mechanism: str) -> str:
