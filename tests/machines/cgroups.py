@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 import uuid
 from pathlib import Path
 
@@ -17,16 +16,6 @@ class Cgroup:
         _remove_abandoned()
         self.folder = _mounted() / f"{_PREFIX}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.folder.mkdir()
-
-    def processes(self) -> list[str]:
-        """Return the ids of all processes in it."""
-        return [pid for file in self.folder.rglob("cgroup.procs") for pid in file.read_text().split()]
-
-    def wait_until_empty(self) -> None:
-        """Wait until the last process of it, which has been killed, is gone."""
-        deadline = time.monotonic() + 10
-        while self.processes() and time.monotonic() < deadline:
-            time.sleep(0.01)
 
     def remove(self) -> None:
         """Remove it; no process may be left in it."""

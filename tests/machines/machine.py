@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -10,12 +12,14 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import psutil
+
 from tests.machines import site
 from tests.machines.cgroups import Cgroup
 from tests.machines.images import CACHE, REPOSITORY, VENV, Debian, Image, Kind
 from tests.machines.inside import Inside
 from tests.machines.network import NAMESERVER, connect_to_world
-from tests.machines.room import DIES_WITH_US, ENVIRONMENT, MachineError, Room
+from tests.machines.room import DIES_WITH_US, ENVIRONMENT, MachineError, Room, end
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,6 +33,7 @@ _REBOOTING = 133  # how systemd-nspawn ends when the machine wants to start agai
 # Arguments: the place, the image's layers. What the machine writes stays in memory.
 _FURNISH = f"""
 place=$1 lower=$2
+mount -t tmpfs run /run
 mount -t tmpfs -o mode=755 machine "$place"
 mkdir "$place/upper" "$place/work" "$place/root"
 mount -t overlay machine -o "lowerdir=$lower,upperdir=$place/upper,workdir=$place/work" "$place/root"
@@ -67,7 +72,7 @@ class Machine(Inside):
     def __enter__(self) -> Self:
         layers = Image(self.debian, self.kind).layers()
         _PLACE.mkdir(exist_ok=True)
-        self._console = Path(tempfile.mkstemp(prefix="console-")[1])
+        self._console = tempfile.TemporaryFile()
         self._cgroup = Cgroup()
         self.room = Room(_FURNISH, str(_PLACE), ":".join(map(str, layers)))
         try:
@@ -93,7 +98,7 @@ class Machine(Inside):
             self._gateway.communicate()
         self.room.close()
         self._cgroup.remove()
-        self._console.unlink()
+        self._console.close()
 
     def _furnish(self) -> None:
         """Write what makes this machine one of its own."""
@@ -122,14 +127,14 @@ class Machine(Inside):
             MachineError: with the console's last lines, when it is not up within 60 s.
 
         """
-        with self._console.open("wb") as console:
-            self._nspawn = subprocess.Popen(
-                ["sh", "-euc", 'echo $$ > "$0/cgroup.procs"; exec "$@"', str(self._cgroup.folder),
-                 *DIES_WITH_US, "nsenter", "-t", str(self.room.pid), "-m", "-n",
-                 "systemd-nspawn", *self._nspawn_options()],
-                env=ENVIRONMENT | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
-                stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
-            )  # fmt: skip
+        self._console.truncate(0)
+        self._nspawn = subprocess.Popen(
+            ["sh", "-euc", 'echo $$ > "$0/cgroup.procs"; exec "$@"', str(self._cgroup.folder),
+             *DIES_WITH_US, "nsenter", "-t", str(self.room.pid), "-m", "-n", "-p",
+             "systemd-nspawn", *self._nspawn_options()],
+            env=ENVIRONMENT | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+            stdin=subprocess.DEVNULL, stdout=self._console, stderr=self._console, start_new_session=True,
+        )  # fmt: skip
         ready = ["systemctl", "is-system-running", "--wait"] if self.init else ["echo", "running"]
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self._nspawn.poll() is None:
@@ -153,14 +158,15 @@ class Machine(Inside):
         """Find the machine's process 1, but only once it has left this host's file system."""
         assert self._nspawn is not None
         try:
-            children = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children").read_text().split()
-            self._pid = int(children[0]) if children else 0
+            nspawn = psutil.Process(self._nspawn.pid).children()[0]  # of nsenter
+            self._pid = nspawn.children()[0].pid
             return Path(f"/proc/{self._pid}/root/etc/machine-id").read_text().strip() == self._id
-        except OSError:
+        except (OSError, IndexError, psutil.NoSuchProcess):
             return False
 
     def _console_text(self) -> str:
-        return self._console.read_text(errors="replace")[-4000:]
+        self._console.seek(0)
+        return self._console.read().decode(errors="replace")[-4000:]
 
     def reboot(self) -> None:
         """Reboot as an admin would: services are stopped, the files stay, everything starts again."""
@@ -178,8 +184,7 @@ class Machine(Inside):
         """Stop the machine in the middle of whatever it does, like a power cut. ``boot`` starts it again."""
         if self._nspawn is None:
             return
-        subprocess.run(["kill", "-KILL", *self._cgroup.processes()], stderr=subprocess.DEVNULL, check=False)
-        self._nspawn.kill()
-        self._nspawn.wait()
-        self._cgroup.wait_until_empty()
+        if self._find_init():
+            os.kill(self._pid, signal.SIGKILL)  # takes all processes of the machine along
+        end(self._nspawn)
         self._nspawn = None

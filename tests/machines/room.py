@@ -1,11 +1,13 @@
 """A private place for mounts and network interfaces that vanishes with one process.
 
-Everything a machine needs on this host is set up in such a room: when the test ends, fails or is killed, the
-kernel ends the room's process, and with it every mount, tmpfs, interface and route that was made in it.
+Everything a machine needs on this host is set up in such a room, and it runs in it: when the test ends, fails
+or is killed, the kernel ends the room's process, and with it every process, mount, interface and route in it.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -25,21 +27,20 @@ class MachineError(Exception):
 def end(process: subprocess.Popen[bytes]) -> None:
     """Kill a program and all that it started, but not the daemons that it left behind.
 
-    Its children first: nsenter then reaps what it started on a machine, which nobody else would do.
+    The last that was started goes first: nsenter must live to reap what it started on a machine, for nobody
+    else would.
     """
-    if process.poll() is None:
-        for child in psutil.Process(process.pid).children(recursive=True):
+    while process.poll() is None:
+        top = psutil.Process(process.pid)
+        for child in reversed(top.children(recursive=True) or [top]):
             with suppress(psutil.NoSuchProcess):
                 child.kill()
-    try:
-        process.wait(1)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.5)
 
 
 class Room:
-    """A mount namespace and a network namespace, held by one sleeping process."""
+    """A mount, a network and a process namespace, held by one sleeping process."""
 
     def __init__(self, script: str, *arguments: str) -> None:
         """Open the room and run a shell ``script`` in it, with ``arguments`` as $1 and so on.
@@ -49,15 +50,18 @@ class Room:
 
         """
         self._process = subprocess.Popen(
-            [*DIES_WITH_US, "unshare", "--mount", "--net", "--propagation", "private",
+            [*DIES_WITH_US, "unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc",
+             "--propagation", "private",
              "sh", "-euc", f"ip link set lo up; {script}\necho ready; exec sleep infinity", "sh", *arguments],
             env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True,
         )  # fmt: skip
+        self.pid = 0
         said = self._first_words()
         if not said.endswith("ready\n"):
             self.close()
             raise MachineError(f"the room could not be opened: {said}")
+        self.pid = psutil.Process(self._process.pid).children()[0].pid  # of the process that holds the room
 
     def _first_words(self) -> str:
         assert self._process.stdout is not None
@@ -68,11 +72,6 @@ class Room:
                 if line == b"ready\n":
                     break
         return said
-
-    @property
-    def pid(self) -> int:
-        """Return the id of the process that holds the room."""
-        return self._process.pid
 
     @property
     def network(self) -> str:
@@ -99,5 +98,8 @@ class Room:
 
     def close(self) -> None:
         """End the room and all that was set up in it."""
-        self._process.kill()
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)  # unshare ends when the last process in the room is gone
+        else:
+            self._process.kill()
         self._process.wait()

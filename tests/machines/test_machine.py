@@ -34,9 +34,11 @@ def test_it_knows_its_name_and_shows_nothing_of_this_host(
     assert machine.run("ls /sys/class/net").stdout == "lo\n"
 
 
-def test_a_stranger_lives_on_its_loopback(machine: Machine) -> None:
-    machine.wait_for_port(25, host="127.0.0.1")
+def test_a_stranger_lives_on_its_loopback_and_may_not_relay(machine: Machine) -> None:
+    relay = ["swaks", "--to", "someone@example.org", "--quit-after", "RCPT", "--server"]
     machine.wait_for_port(25, host=STRANGER)
+    assert machine.run([*relay, "127.0.0.1"]).status == 0
+    assert "Relay access denied" in machine.run([*relay, STRANGER], check=False).stdout
 
 
 def test_postfix_greets(machine: Machine) -> None:
@@ -118,7 +120,7 @@ def test_a_terminal_is_a_real_one(boot: Boot) -> None:
     with boot(Kind.BARE).interactive(["bash", "--norc"], cols=100, rows=30) as terminal:
         terminal.send("tty; stty size; read -sp 'Secret: ' secret </dev/tty\r")
         terminal.expect(r"^/dev/pts/\d+\n30 100\nSecret:")
-        terminal.send("hidden\recho got ${#secret}; sleep 1002\r")
+        terminal.send('hidden\rsh -c "echo got ${#secret}; exec sleep 1002"\r')
         assert "hidden" not in terminal.expect("^got 6$")
         terminal.press("ctrl+c")
         terminal.send("exit 3\r")
