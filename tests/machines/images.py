@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 CACHE = Path(os.environ.get("POSTFIX_AUTH_MACHINES", "/var/cache/postfix-auth-machines"))
 REPOSITORY = Path(__file__).resolve().parents[2]
-VENV = "/var/lib/postfix-auth/venv"
+HOME = "/var/lib/postfix-auth"  # where the launcher puts what it installs
+VENV = f"{HOME}/venv"
 
 _TOOLS = {  # program on this host: the Debian package that brings it
     "debootstrap": "debootstrap",
@@ -109,7 +110,8 @@ def _recipe(kind: Kind) -> str:
         Kind.CLIENTS: f"{_INSTALL} {_CLIENTS}",
         Kind.READY: (
             f"{_INSTALL} python3-venv libaugeas0; python3 -m venv {VENV}; "
-            f"{VENV}/bin/pip install -q {' '.join(_requirements())}"
+            f"{VENV}/bin/pip install -q --no-compile {' '.join(_requirements())}; "
+            f"PYTHONPYCACHEPREFIX={HOME}/pycache {VENV}/bin/python -m compileall -q {VENV}/lib"
         ),
         Kind.MAIL: (
             "printf '%s\\n' 'postfix postfix/main_mailer_type select Internet Site' "
@@ -204,9 +206,3 @@ def prepare() -> None:
     for folder in CACHE.glob("*-*-????????????"):
         if folder not in current:
             shutil.rmtree(folder)
-
-
-if __name__ == "__main__":
-    if sys.argv[1:] != ["prepare"]:
-        sys.exit("usage: python -m tests.machines.images prepare")
-    prepare()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -32,13 +35,13 @@ class Inside:
     def __init__(self, environment: Mapping[str, str]) -> None:
         """Remember what every command finds in its ``environment`` beside the usual."""
         self._environment = {**_ENVIRONMENT, **environment}
-        self._pid = 0
+        self.pid = 0  # of the machine's process 1, as this host sees it
 
     def _inside(self, argv: Sequence[str] | str, user: str, env: Mapping[str, str] | None) -> list[str]:
         """Return the command line on this host that runs ``argv`` on the machine."""
         variables = [f"{name}={value}" for name, value in {**self._environment, **(env or {})}.items()]
         become = ["runuser", "-u", user, "--"] if user != "root" else []
-        enter = ["nsenter", "-t", str(self._pid), "-a", "env", "-i", *variables, *DIES_WITH_US]
+        enter = ["nsenter", "-t", str(self.pid), "-a", "env", "-i", *variables, *DIES_WITH_US]
         return [*enter, *become, *_words(argv)]
 
     def run(
@@ -93,8 +96,15 @@ class Inside:
         # a session of its own inside, so that /dev/tty and Ctrl-C work there
         command = ["setsid", "--ctty", *_words(argv)]
         inside = self._inside(command, user, {"TERM": "xterm-256color", **(env or {})})
-        ptmx = f"/proc/{self._pid}/root/dev/pts/ptmx"
+        ptmx = f"/proc/{self.pid}/root/dev/pts/ptmx"
         return Terminal(inside, ptmx=ptmx, cols=cols, rows=rows, env=ENVIRONMENT)
+
+    def attach(self, argv: Sequence[str] | str) -> int:
+        """Run a command with the input and output of this process, in a terminal if they are one."""
+        words = _words(argv)
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            words = ["script", "--quiet", "--return", "--command", shlex.join(words), "/dev/null"]
+        return subprocess.call(self._inside(words, "root", {"TERM": os.environ.get("TERM", "dumb")}))
 
     def write_file(self, path: str, text: str | bytes, mode: int = 0o644) -> None:
         """Write a file of root's on the machine, with its folders if they are missing."""

@@ -159,8 +159,8 @@ class Machine(Inside):
         assert self._nspawn is not None
         try:
             nspawn = psutil.Process(self._nspawn.pid).children()[0]  # of nsenter
-            self._pid = nspawn.children()[0].pid
-            return Path(f"/proc/{self._pid}/root/etc/machine-id").read_text().strip() == self._id
+            self.pid = nspawn.children()[0].pid
+            return Path(f"/proc/{self.pid}/root/etc/machine-id").read_text().strip() == self._id
         except (OSError, IndexError, psutil.NoSuchProcess):
             return False
 
@@ -185,6 +185,6 @@ class Machine(Inside):
         if self._nspawn is None:
             return
         if self._find_init():
-            os.kill(self._pid, signal.SIGKILL)  # takes all processes of the machine along
+            os.kill(self.pid, signal.SIGKILL)  # takes all processes of the machine along
         end(self._nspawn)
         self._nspawn = None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
-from tests.machines.images import Debian, Kind
+from tests.machines.images import REPOSITORY, Debian, Kind
 from tests.machines.machine import STRANGER, Machine
 from tests.machines.room import MachineError
 
@@ -125,3 +128,31 @@ def test_a_terminal_is_a_real_one(boot: Boot) -> None:
         terminal.press("ctrl+c")
         terminal.send("exit 3\r")
         assert terminal.wait() == 3
+
+
+def test_a_killed_test_leaves_nothing_running(debian: Debian) -> None:
+    script = f"""
+from tests.machines.machine import *
+with Machine(Debian("{debian}"), Kind.BARE, internet=True) as machine:
+    print(machine.room.pid, machine.pid, flush=True)
+    machine.run("sleep 1003")
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
+    ) as other:
+        assert other.stdout is not None
+        room, init = (psutil.Process(int(pid)) for pid in other.stdout.readline().split())
+        everything = [init, *init.children(recursive=True), room]
+        other.kill()
+    assert len(everything) > 3
+    deadline = time.monotonic() + 10
+    while any(map(_lives, everything)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [one for one in everything if _lives(one)]
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
