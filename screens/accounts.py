@@ -32,6 +32,7 @@ class AccountsStep(Step):
 
     short = "Accounts"
     question = "Who logs in?"
+    planned = False
 
     def fields(self) -> ComposeResult:
         """Accounts to make where the back end owns them, one to test with where it does not."""

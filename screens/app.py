@@ -38,7 +38,7 @@ class WizardApp(App[int]):
 
     def action_help_quit(self) -> None:
         """Take Ctrl+C for what everybody means by it."""
-        self.screen.post_message(WizardScreen.Leave())
+        self.screen_stack[0].post_message(WizardScreen.Leave())
 
 
 def run(root: Root) -> int:

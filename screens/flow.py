@@ -9,6 +9,7 @@ from screens.answers import Intent
 from screens.backend import BackendStep
 from screens.host import HostStep
 from screens.mechanisms import MechanismsStep
+from screens.review import ReviewStep
 from screens.smarthost import SmarthostStep
 from screens.submission import SubmissionStep
 from screens.tls import TlsStep
@@ -16,7 +17,7 @@ from screens.tls import TlsStep
 if TYPE_CHECKING:
     from screens.widgets.step import Step
 
-_END: tuple[type[Step], ...] = ()
+_END: tuple[type[Step], ...] = (ReviewStep,)
 _SUBMISSION: tuple[type[Step], ...] = (
     HostStep,
     BackendStep,

@@ -26,6 +26,7 @@ class HostStep(Step):
     """Shows the host, asks for the intent."""
 
     short = "Host"
+    planned = False
     question = "What do you want to do on this host?"
 
     def fields(self) -> ComposeResult:

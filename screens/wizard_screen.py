@@ -13,17 +13,24 @@ from textual.widgets import Input
 
 from screens import answers, looking
 from screens.answers import Intent
+from screens.widgets.choice_list import ChoiceList
+from screens.widgets.dialogs import HelpScreen, Question
 from screens.widgets.step import Step, Words
 from screens.widgets.text import SIGNS
+from screens.widgets.will_set import WillSet
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.timer import Timer
+    from textual.widget import Widget
 
     from screens.answers import Answers, Situation
+    from screens.previewing import Preview
     from wizard.root import Root
 
 _WIDE = 100  # columns from which the list of steps has room
+_AFTER_CHOICE, _AFTER_LETTER = 0.2, 0.8  # seconds until a changed answer is planned
 
 
 class WizardScreen(Screen[int]):
@@ -32,10 +39,11 @@ class WizardScreen(Screen[int]):
     AUTO_FOCUS = None
     HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "narrow"), (_WIDE, "wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,ctrl+b", "back", "back", show=False),
-        Binding("ctrl+n", "next", "next", show=False),
-        Binding("ctrl+q", "leave", "quit", show=False),
-        Binding("f1", "explain", "help", show=False),
+        Binding("escape,ctrl+b", "back", show=False),
+        Binding("ctrl+n", "next", show=False),
+        Binding("ctrl+q", "leave", show=False, priority=True),
+        Binding("f1", "explain", show=False),
+        Binding("r", "look_again", show=False),
     ]
     body = getters.query_one("#body", Container)
 
@@ -56,12 +64,22 @@ class WizardScreen(Screen[int]):
             super().__init__()
             self.reason = reason
 
+    class Previewed(Message):
+        """The engine has planned the answers of the step ``number``."""
+
+        def __init__(self, preview: Preview, number: int) -> None:
+            super().__init__()
+            self.preview = preview
+            self.number = number
+
     def __init__(self, root: Root) -> None:
         super().__init__()
         self._root = root
         self._situation: Situation | None = None
         self._answers: Answers | None = None
         self._at = 0
+        self._soon: Timer | None = None
+        self._asked = 0
 
     def compose(self) -> ComposeResult:
         """Everything that stays while the steps change."""
@@ -71,18 +89,18 @@ class WizardScreen(Screen[int]):
         yield Words(SIGNS.dash * 400, classes="rule")
         with Horizontal(id="middle"):
             yield Words("", id="steps")
-            yield Container(Words("Looking at this host ..."), id="body")
-        yield Words(SIGNS.dash * 400, classes="rule", id="will-rule")
-        yield Words("", id="will")
+            yield Container(Words("Looking at this host ...", classes="waiting"), id="body")
+        yield WillSet()
         yield Words("^Q quit", id="hints")
+
+    # the host
 
     def on_mount(self) -> None:
         """Look at the host once there is something on the screen."""
-        self.call_after_refresh(self.look)
+        self.call_after_refresh(self._look)
 
     @work(thread=True, exclusive=True, group="look")
-    def look(self) -> None:
-        """Find out what the host is."""
+    def _look(self) -> None:
         try:
             situation = looking.look(self._root)
         except looking.WizardError as error:
@@ -99,11 +117,22 @@ class WizardScreen(Screen[int]):
 
     async def on_wizard_screen_unseen(self, message: Unseen) -> None:
         """Say why there is nothing to be done, and what can be."""
+        self._situation = None
         await self.body.remove_children()
-        await self.body.mount(
-            Words(f"{SIGNS.bad} {message.reason}\n\nNothing was changed.", classes="problem")
-        )
+        text = f"{SIGNS.bad} {message.reason}\n\nNothing was changed."
+        await self.body.mount(Words(text, classes="problem waiting"))
         self._hint("r look again   ^Q quit")
+
+    async def action_look_again(self) -> None:
+        """Look at the host anew, when it could not be looked at."""
+        if self._situation is None:
+            await self._look_anew()
+
+    async def _look_anew(self) -> None:
+        self.query_one(WillSet).display = False
+        await self.body.remove_children()
+        await self.body.mount(Words("Looking at this host ...", classes="waiting"))
+        self._look()
 
     # walking
 
@@ -123,35 +152,38 @@ class WizardScreen(Screen[int]):
             return
         self._at = at
         step = self._steps[at](self._situation, self._answers)
+        self.query_one(WillSet).begin(step.section)
         with self.app.batch_update():
             await self.body.remove_children()
             await self.body.mount(step)
             self._frame(step)
-        self.call_after_refresh(self.focus_first)
+        self.call_after_refresh(self._focus_first)
+        if step.planned:
+            self._plan_soon(_AFTER_CHOICE)
 
-    def focus_first(self) -> None:
-        """Put the cursor on the step's first field."""
+    def set_focus(
+        self, widget: Widget | None, scroll_visible: bool = True, from_app_focus: bool = False
+    ) -> None:
+        """Leave it to a list to bring into view the row that counts; the whole of it may not fit."""
+        scroll = scroll_visible and not isinstance(widget, ChoiceList)
+        super().set_focus(widget, scroll, from_app_focus)
+
+    def _focus_first(self) -> None:
         chain = self.focus_chain
-        if chain:
+        if chain and self.focused is None:
             self.set_focus(chain[0])
 
     def _frame(self, step: Step) -> None:
         steps = self._steps
-        self.query_one("#bar-question", Words).update(step.question)
-        self.query_one("#bar-place", Words).update(f"{self._at + 1} of {len(steps)} {step.short}")
-        marks = [
-            SIGNS.good if at < self._at else SIGNS.here if at == self._at else " " for at in range(len(steps))
-        ]
-        listed = (f"{mark} {kind.short}" for mark, kind in zip(marks, steps, strict=True))
-        self.query_one("#steps", Words).update("\n".join(listed))
+        self.query_one("#bar-question", Words).say(step.question)
+        self.query_one("#bar-place", Words).say(f"{self._at + 1} of {len(steps)} {step.short}")
+        marks = [SIGNS.good] * self._at + [SIGNS.here] + [" "] * len(steps)
+        listed = (f"{mark} {kind.short}" for mark, kind in zip(marks, steps, strict=False))
+        self.query_one("#steps", Words).say("\n".join(listed))
         self._hint(step.keys)
 
     def _hint(self, keys: str) -> None:
-        self.query_one("#hints", Words).update(keys)
-
-    @on(Step.Answered)
-    def _answered(self, message: Step.Answered) -> None:
-        self._answers = message.answers
+        self.query_one("#hints", Words).say(keys)
 
     @on(Step.Onward)
     @on(Input.Submitted)
@@ -169,21 +201,69 @@ class WizardScreen(Screen[int]):
             await self._show(self._at + 1)
 
     async def action_back(self) -> None:
-        """Go back; what was typed stays."""
+        """Go back; what was typed stays. What was applied can't be walked back from: begin anew with it."""
         step = self._step
-        if step is not None and self._at > 0:
-            self._answers = step.answered()
-            await self._show(self._at - 1)
+        if step is None or self._at == 0 or not step.may_leave:
+            self.app.bell()
+            return
+        if step.applied:
+            await self._look_anew()
+            return
+        self._answers = step.answered()
+        await self._show(self._at - 1)
 
-    # leaving
+    # what it would set
 
-    def on_wizard_screen_leave(self) -> None:
-        """Leave: nothing was written that would be lost."""
-        self.action_leave()
+    @on(Step.Answered)
+    def _answered(self, message: Step.Answered) -> None:
+        self._answers = message.answers
+        step = self._step
+        if step is not None and step.planned:
+            self._plan_soon(_AFTER_LETTER if message.typing else _AFTER_CHOICE)
 
-    def action_leave(self) -> None:
-        """Leave the wizard."""
-        self.app.exit(0)
+    def _plan_soon(self, seconds: float) -> None:
+        if self._soon is not None:
+            self._soon.stop()
+        self._asked += 1
+        self._soon = self.set_timer(seconds, self._plan_now)
+
+    def _plan_now(self) -> None:
+        step = self._step
+        if step is None or self._situation is None or self._answers is None or not step.sound:
+            return
+        self.query_one(WillSet).wait()
+        self._plan(self._situation, self._answers, step.section, self._asked)
+
+    @work(thread=True, group="plan")
+    def _plan(self, situation: Situation, given: Answers, section: str, number: int) -> None:
+        from screens.previewing import preview  # noqa: PLC0415 - brings the engine with it
+
+        self.post_message(self.Previewed(preview(situation, given, section), number))
+
+    def on_wizard_screen_previewed(self, message: Previewed) -> None:
+        """Show the newest; what was planned for older answers is of no use any more."""
+        step = self._step
+        if step is not None and message.number == self._asked:
+            self.query_one(WillSet).show_preview(message.preview)
+            step.previewed(message.preview)
+
+    # help, and leaving
 
     def action_explain(self) -> None:
-        """Help for what the cursor is in."""
+        """Show the help for what the cursor is in."""
+        self.app.push_screen(HelpScreen(getattr(self.focused, "topic", "")))
+
+    def on_wizard_screen_leave(self) -> None:
+        """Leave as with Ctrl-Q."""
+        self.action_leave()
+
+    @work
+    async def action_leave(self) -> None:
+        """Leave; ask first if answers would be lost."""
+        step = self._step
+        if step is None or self._at == 0 or step.leaving is None:
+            self.app.exit(0)
+            return
+        question = Question("Leave the wizard?", step.leaving, yes="leave", no="stay")
+        if await self.app.push_screen_wait(question):
+            self.app.exit(0)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from wizard.choices import Choice
 
-_INDENT = 6  # "> (*) "
 _ABOUT_AT_LEAST = 30  # columns; with less the words about a choice go below its title
 
 
@@ -53,6 +52,7 @@ class ChoiceList(Widget, can_focus=True):
         Binding("space", "choose", show=False),
         Binding("enter", "accept", show=False),
     ]
+    MARGIN: ClassVar[int] = 6  # "> (*) "
     COMPONENT_CLASSES: ClassVar[set[str]] = {"choice--here", "choice--off", "choice--about", "choice--chosen"}
 
     class Chosen(Message):
@@ -198,11 +198,12 @@ class ChoiceList(Widget, can_focus=True):
 
     def _layout(self, width: int) -> tuple[_Row, ...]:
         column = max((len(choice.title) for choice in self._choices), default=0) + 2
-        if width - _INDENT - column >= _ABOUT_AT_LEAST:
-            return tuple(
-                row for at, choice in enumerate(self._choices) for row in _beside(at, choice, column, width)
-            )
-        return tuple(row for at, choice in enumerate(self._choices) for row in _below(at, choice, width))
+        room = max(width - self.MARGIN, 1)
+        if room - column >= _ABOUT_AT_LEAST:
+            laid = [_beside(at, choice, column, room - column) for at, choice in enumerate(self._choices)]
+        else:
+            laid = [_below(at, choice, room) for at, choice in enumerate(self._choices)]
+        return tuple(row for rows in laid for row in rows)
 
     def render_line(self, y: int) -> Strip:
         """Paint one line."""
@@ -218,7 +219,7 @@ class ChoiceList(Widget, can_focus=True):
             title = self.get_component_rich_style("choice--chosen")
         if here:
             title = about = self.get_component_rich_style("choice--here")
-        head = self._mark(choice, here=here) if row.first else " " * _INDENT
+        head = self._mark(choice, here=here) if row.first else " " * self.MARGIN
         strip = Strip([Segment(head + row.title, title), Segment(row.about, about)])
         return strip.adjust_cell_length(width, title if here else self.rich_style)
 
@@ -229,20 +230,54 @@ class ChoiceList(Widget, can_focus=True):
         return f"{pointer} {box} "
 
 
+class Listing(ChoiceList):
+    """A list to look through: nothing in it is chosen."""
+
+    MARGIN: ClassVar[int] = 2  # "> "
+
+    class Moved(Message):
+        """The cursor is on another entry, whose ``value`` this is."""
+
+        def __init__(self, value: str) -> None:
+            super().__init__()
+            self.value = value
+
+    @property
+    def here(self) -> str:
+        """The value of the entry that the cursor is on; empty if there is none."""
+        return self._choices[self._here].value if self._choices else ""
+
+    def relabel(self, choice: Choice) -> None:
+        """Show the entry of the same value anew; only its line is painted."""
+        for index, old in enumerate(self._choices):
+            if old.value == choice.value:
+                self._choices = (*self._choices[:index], choice, *self._choices[index + 1 :])
+                self._rows = self._layout(self.size.width)
+                self._repaint(index)
+
+    def action_choose(self) -> None:
+        """Do nothing: there is nothing to choose."""
+
+    def _go(self, there: int) -> None:
+        super()._go(there)
+        self.post_message(self.Moved(self.here))
+
+    def _mark(self, choice: Choice, *, here: bool) -> str:  # noqa: ARG002 - every entry looks the same
+        return f"{SIGNS.here if here else ' '} "
+
+
 def _about(choice: Choice) -> str:
     if choice.off:
         return f"{SIGNS.bad} {shown(choice.off)}"
     return shown(choice.about) + (" (recommended)" if choice.recommended else "")
 
 
-def _beside(index: int, choice: Choice, column: int, width: int) -> list[_Row]:
-    lines = wrap(_about(choice), width - _INDENT - column) or [""]
+def _beside(index: int, choice: Choice, column: int, room: int) -> list[_Row]:
+    lines = wrap(_about(choice), room) or [""]
     title = shown(choice.title).ljust(column)
     return [_Row(index, at == 0, title if at == 0 else " " * column, line) for at, line in enumerate(lines)]
 
 
-def _below(index: int, choice: Choice, width: int) -> list[_Row]:
-    titles = [
-        _Row(index, at == 0, line, "") for at, line in enumerate(wrap(shown(choice.title), width - _INDENT))
-    ]
-    return [*titles, *(_Row(index, False, "", line) for line in wrap(_about(choice), width - _INDENT))]
+def _below(index: int, choice: Choice, room: int) -> list[_Row]:
+    titles = [_Row(index, at == 0, line, "") for at, line in enumerate(wrap(shown(choice.title), room))]
+    return [*titles, *(_Row(index, False, "", line) for line in wrap(_about(choice), room))]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from screens.answers import Answers, Situation
+    from screens.previewing import Preview
 
 
 class Words(Static):
@@ -44,6 +45,15 @@ class Step(VerticalScroll, can_focus=False):
     section: ClassVar[str] = ""
     """The section of the policy it is about; empty for none."""
     keys: ClassVar[str] = "enter next   esc back   tab next field   space choose   F1 help   ^Q quit"
+
+    planned: ClassVar[bool] = True
+    """Whether the engine plans the answers while this step is shown."""
+    may_leave: bool = True
+    """Whether one may go back from here now."""
+    applied: bool = False
+    """Whether the host has been changed from here."""
+    leaving: str | None = "Nothing has been changed. Your answers will be forgotten."
+    """What is said to an admin who wants to leave the wizard here; None: nothing would be lost."""
 
     class Answered(Message):
         """The answers are others now. ``typing``: a letter was typed, more will follow."""
@@ -116,6 +126,13 @@ class Step(VerticalScroll, can_focus=False):
         """Whether nothing is wrong or missing, so that a plan can be made."""
         return not any(field.problem for field in self.query(Field)) and not self.missing()
 
+    def previewed(self, preview: Preview) -> None:
+        """Take what the engine has worked out for the answers."""
+        if preview.problem:
+            self.refused(preview.key, preview.problem)
+        else:
+            self._complain("")
+
     def refused(self, key: str, message: str) -> None:
         """Show what the engine has against the answer to ``key``, beside its field if there is one."""
         for field in self.query(Field):
@@ -123,10 +140,6 @@ class Step(VerticalScroll, can_focus=False):
                 field.say(message)
                 return
         self._complain(f"{key}: {message}" if key else message)
-
-    def accepted(self) -> None:
-        """Take back what the engine had against an answer."""
-        self._complain("")
 
     @on(ChoiceList.Chosen)
     @on(Field.Edited)

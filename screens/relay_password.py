@@ -1,0 +1,59 @@
+"""The smarthost's password, from the keyboard into a file only root can read, and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wizard.policy import Policy
+    from wizard.secret import Secret
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
+_NAME = "smarthost.password"
+
+
+@contextmanager
+def with_password_file(policy: Policy, password: Secret | None) -> Iterator[Policy]:
+    """Give ``policy`` with the ``password`` in a file in memory, which is gone afterwards."""
+    if policy.smarthost is None or password is None or policy.smarthost.password_file:
+        yield policy
+        return
+    with tempfile.TemporaryDirectory(
+        prefix="postfix-auth.", dir=_MEMORY if _MEMORY.is_dir() else None
+    ) as name:
+        path = Path(name) / _NAME
+        _write(path, password)
+        yield replace(policy, smarthost=replace(policy.smarthost, password_file=str(path)))
+
+
+def keep(policy: Policy, password: Secret | None, directory: Path) -> Policy:
+    """Keep the ``password`` in ``directory`` for good, and return ``policy`` with the file's name in it.
+
+    Raises:
+        OSError: when it can't be written.
+
+    """
+    if policy.smarthost is None or password is None or policy.smarthost.password_file:
+        return policy
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = directory / _NAME
+    # a new file takes the old one's place: nobody reads half a password, and no link is followed
+    arriving = directory / f"{_NAME}.{os.getpid()}"
+    _write(arriving, password)
+    arriving.replace(path)
+    return replace(policy, smarthost=replace(policy.smarthost, password_file=str(path)))
+
+
+def _write(path: Path, password: Secret) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(password.reveal() + "\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,171 @@
+"""The step that shows every change, its diff and its reason, before anything is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.message import Message
+
+from screens import saving
+from screens.answers import Intent
+from screens.widgets.choice_list import ChoiceList, Listing
+from screens.widgets.dialogs import FileName
+from screens.widgets.pane import Pane
+from screens.widgets.step import Step, Words
+from screens.widgets.text import SIGNS, shown
+from wizard.choices import Choice
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from screens.previewing import Preview
+    from wizard.plan import Plan
+
+_MOST_WARNINGS = 3
+
+
+class ReviewStep(Step):
+    """Lists the changes; the diff and the reason of the one that the cursor is on stand below."""
+
+    short = "Review"
+    question = "Nothing has been changed yet"
+    keys = "a apply   d print the diff   s save policy   tab scroll   esc back   F1 help"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "apply", show=False),
+        Binding("d", "print", show=False),
+        Binding("s", "save", show=False),
+    ]
+
+    class Apply(Message):
+        """The admin wants what was shown to be done."""
+
+        def __init__(self, preview: Preview) -> None:
+            super().__init__()
+            self.preview = preview
+
+    class Print(Message):
+        """The admin wants to leave with the diff on the terminal."""
+
+        def __init__(self, plan: Plan) -> None:
+            super().__init__()
+            self.plan = plan
+
+    _preview: Preview | None = None
+
+    def fields(self) -> ComposeResult:
+        """The sum, the list, the reason, the diff."""
+        yield Words("Working out what has to be changed ...", id="sum")
+        with VerticalScroll(id="changes-box", can_focus=False):
+            yield Listing((), topic="review.changes", id="changes")
+        yield Words("", id="reason")
+        yield Pane(topic="review.changes", id="diff")
+
+    def previewed(self, preview: Preview) -> None:
+        """Show what the engine has worked out."""
+        self._preview = preview
+        self._sum(preview)
+        plan = preview.plan
+        if plan is None:
+            return
+        listing = self.query_one("#changes", Listing)
+        entries = [
+            Choice(str(at), _short(change.target), _size(diff))
+            for at, (change, diff) in enumerate(zip(plan.changes, preview.diffs, strict=True))
+        ]
+        listing.offer(entries, ())
+        self._look_at(listing.here)
+        listing.focus()
+
+    def _sum(self, preview: Preview) -> None:
+        plan = preview.plan
+        if plan is None:
+            key = f"{preview.key}: " if preview.key else ""
+            self._say(f"{SIGNS.bad} {key}{preview.problem}\n\nesc goes back to change the answer.")
+            return
+        count = len(plan.changes)
+        text = f"{count} change{'' if count == 1 else 's'}, {plan.interruption}"
+        if not count:
+            text = "Nothing to do: this host is as you want it. s saves the policy as a file."
+        lines = [text, *(f"{SIGNS.attention} {shown(warning)}" for warning in plan.warnings[:_MOST_WARNINGS])]
+        if len(plan.warnings) > _MOST_WARNINGS:
+            lines.append(f"  and {len(plan.warnings) - _MOST_WARNINGS} more: d prints all")
+        if self._no_apply:
+            lines.append(f"{SIGNS.attention} {self._no_apply}")
+        self._say("\n".join(lines))
+
+    def _say(self, text: str) -> None:
+        self.query_one("#sum", Words).say(text)
+
+    @property
+    def _no_apply(self) -> str:
+        if self.answers.intent is Intent.LOOK:
+            reason = self.situation.no_apply or "the first page offers more"
+            return f"Only looking, nothing will be applied: {reason}"
+        return self.situation.no_apply
+
+    @on(Listing.Moved)
+    def _moved(self, event: Listing.Moved) -> None:
+        event.stop()
+        self._look_at(event.value)
+
+    def _look_at(self, value: str) -> None:
+        plan = self._preview.plan if self._preview else None
+        if plan is None or not value or self._preview is None:
+            return
+        change, diff = plan.changes[int(value)], self._preview.diffs[int(value)]
+        reason = "; ".join(change.reason.splitlines())
+        self.query_one("#reason", Words).say(f"{shown(change.target)}\nwhy: {shown(reason)}")
+        self.query_one("#diff", Pane).show_lines(diff.splitlines())
+
+    # what can be done with it
+
+    @on(ChoiceList.Accepted)
+    def _enter(self, event: ChoiceList.Accepted) -> None:
+        event.stop()
+        self.action_apply()
+
+    def action_apply(self) -> None:
+        """Ask for the last yes, if there is something to apply and it may be."""
+        if self._preview and self._preview.plan and self._preview.plan.pending and not self._no_apply:
+            self.post_message(self.Apply(self._preview))
+        else:
+            self.app.bell()
+
+    def action_print(self) -> None:
+        """Leave with the diff on the terminal."""
+        if self._preview and self._preview.plan:
+            self.post_message(self.Print(self._preview.plan))
+
+    @work
+    async def action_save(self) -> None:
+        """Save the policy where the admin says."""
+        plan = self._preview.plan if self._preview else None
+        if plan is None:
+            return
+        name = await self.app.push_screen_wait(FileName(saving.PROPOSAL))
+        if name:
+            self.notify_in_sum(saving.save(plan.whole, name))
+
+    def notify_in_sum(self, text: str) -> None:
+        """Say ``text`` above the list."""
+        self._say(shown(text))
+
+    def incomplete(self) -> bool:
+        """Stay here: what goes on from here is the last yes, not a key for the next page."""
+        self.action_apply()
+        return True
+
+
+def _short(target: str) -> str:
+    """Return a path's last two parts, anything else as it is."""
+    return "/".join(target.split("/")[-2:]) if target.startswith("/") else target
+
+
+def _size(diff: str) -> str:
+    lines = [line for line in diff.splitlines() if not line.startswith(("+++", "---"))]
+    plus, minus = (sum(line.startswith(sign) for line in lines) for sign in "+-")
+    return f"+{plus} -{minus}"

@@ -1,0 +1,27 @@
+"""Saves a policy as a file; it holds no passwords."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wizard import policyfile
+
+if TYPE_CHECKING:
+    from wizard.policy import Policy
+
+#: Where a policy is proposed to be saved.
+PROPOSAL = str(Path.home() / "postfix-auth.toml")
+
+
+def save(policy: Policy, name: str) -> str:
+    """Write ``policy`` to a new file ``name``; return in a sentence what became of it."""
+    path = Path(name).expanduser()
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(policyfile.render(policy))
+    except FileExistsError:
+        return f"{path} is there already and was left alone: choose another name"
+    except OSError as error:
+        return f"{path} could not be written: {error.strerror}"
+    return f"Saved: {path}"

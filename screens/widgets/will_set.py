@@ -1,0 +1,60 @@
+"""The lines at the bottom that say what the answers of this step would set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.containers import Vertical
+
+from screens.widgets.step import Words
+from screens.widgets.text import SIGNS, shown
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from screens.previewing import Preview
+
+_LINES = 3  # so that nothing on the screen moves when there is more or less to say
+_LABEL = "Will set  "
+
+
+class WillSet(Vertical):
+    """Three lines of the plan: what this step adds to it."""
+
+    def compose(self) -> ComposeResult:
+        """A rule and the lines."""
+        yield Words(SIGNS.dash * 400, classes="rule")
+        yield Words("", id="will")
+
+    def begin(self, section: str) -> None:
+        """Be there for a step with a ``section`` of the policy, and forget what was said about the last."""
+        self.display = bool(section)
+        self._say("")
+
+    def wait(self) -> None:
+        """Show that the engine is at work."""
+        if self.display and not self._said:
+            self._say(f"{_LABEL}working it out ...")
+
+    def show_preview(self, preview: Preview) -> None:
+        """Show what has been worked out."""
+        if preview.problem:
+            self._say(f"{SIGNS.bad} not possible like this, see above")
+        elif not preview.lines:
+            self._say(f"{_LABEL}nothing: this is in force already")
+        else:
+            self._say("\n".join(_shortened(preview.lines)))
+
+    _said = ""
+
+    def _say(self, text: str) -> None:
+        self._said = text
+        self.query_one("#will", Words).say(text)
+
+
+def _shortened(lines: tuple[str, ...]) -> list[str]:
+    more = len(lines) - _LINES
+    told = [shown(line) for line in lines[: _LINES if more <= 0 else _LINES - 1]]
+    if more > 0:
+        told.append(f"and {len(lines) - len(told)} more lines: Review shows all")
+    return [f"{_LABEL if at == 0 else ' ' * len(_LABEL)}{line}" for at, line in enumerate(told)]
