@@ -205,4 +205,22 @@ def prepare() -> None:
     current = {layer for debian in Debian for kind in Kind for layer in Image(debian, kind).layers()}
     for folder in CACHE.glob("*-*-????????????"):
         if folder not in current:
-            shutil.rmtree(folder)
+            _remove_unused(folder)
+
+
+def hold(folder: Path) -> int:
+    """Keep a layer from being removed until the file descriptor that is returned is closed."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
+
+
+def _remove_unused(folder: Path) -> None:
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder)
+    except BlockingIOError:
+        sys.stderr.write(f"{folder.name} is in use and stays\n")
+    finally:
+        os.close(lock)

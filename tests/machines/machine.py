@@ -16,7 +16,7 @@ import psutil
 
 from tests.machines import site
 from tests.machines.cgroups import Cgroup
-from tests.machines.images import CACHE, REPOSITORY, VENV, Debian, Image, Kind
+from tests.machines.images import CACHE, REPOSITORY, VENV, Debian, Image, Kind, hold
 from tests.machines.inside import Inside
 from tests.machines.network import NAMESERVER, connect_to_world
 from tests.machines.room import DIES_WITH_US, ENVIRONMENT, MachineError, Room, end
@@ -71,6 +71,7 @@ class Machine(Inside):
 
     def __enter__(self) -> Self:
         layers = Image(self.debian, self.kind).layers()
+        self._held = [hold(layer) for layer in layers]
         _PLACE.mkdir(exist_ok=True)
         self._console = tempfile.TemporaryFile()
         self._cgroup = Cgroup()
@@ -99,6 +100,8 @@ class Machine(Inside):
         self.room.close()
         self._cgroup.remove()
         self._console.close()
+        for layer in self._held:
+            os.close(layer)
 
     def _furnish(self) -> None:
         """Write what makes this machine one of its own."""
