@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wizard.engine import InForce
-    from wizard.inventory import PostfixParts, SaslParts
+    from wizard.inventory import PostfixParts, SaslParts, SmtpdConfParts
     from wizard.overview import Overview
     from wizard.plan import Plan
     from wizard.root import Root
@@ -46,14 +46,18 @@ def inventory_lines(postfix: PostfixParts | None, sasl: SaslParts) -> Iterator[s
     if sasl.backends:
         yield from _row("saslauthd", f"can ask {' '.join(sasl.backends)}")
     if sasl.smtpd_conf:
-        conf = sasl.smtpd_conf
-        state = (
-            conf.problem
-            or f"asks {' '.join(conf.methods)}, lists {' '.join(conf.mech_list) or 'no mechanisms'}"
-        )
-        yield from _row("smtpd.conf", f"{conf.path}: {state if conf.exists else 'not there'}")
+        yield from _row("smtpd.conf", _smtpd_conf(sasl.smtpd_conf))
     members = "no such group" if sasl.members is None else " ".join(sasl.members) or "nobody"
     yield from _row(f"Group {sasl.group}", members)
+
+
+def _smtpd_conf(found: SmtpdConfParts) -> str:
+    if not found.exists:
+        return f"{found.path}, which is not there: sasldb is asked, all that is installed is offered"
+    if found.problem:
+        return found.problem
+    offered = " ".join(found.mech_list) or "all that is installed"
+    return f"{found.path}: {' '.join(found.methods)} is asked, {offered} is offered"
 
 
 def _row(name: str, text: str) -> Iterator[str]:
