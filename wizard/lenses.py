@@ -1,13 +1,13 @@
-"""Augeas as a function from text to text: a text comes in, its tree is edited, a text goes out. No file is touched.
+"""Augeas as a function from text to text: a text comes in, its tree is edited, a text goes out.
 
-The only module that knows Augeas. Our lenses (``recipes/lenses``) keep every byte of a text in a leaf of its
-tree, so what an edit does not name cannot change.
+No file is touched. The only module that knows Augeas. Our lenses (``recipes/lenses``) keep every byte of a
+text in a leaf of its tree, so what an edit does not name cannot change.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from augeas import Augeas
 
-from wizard.errors import ParseError
+from wizard.errors import ParseError, WizardError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _LENSES = Path(__file__).resolve().parent.parent / "recipes" / "lenses"
 _BEFORE, _TREE, _AFTER = "/before", "/tree", "/after"
@@ -38,51 +38,77 @@ class Tree:
     """The tree of one text. Paths are Augeas path expressions below it, such as ``parameter[3]/value``.
 
     Texts are strings in which each character stands for one byte (Latin-1), so that any bytes survive;
-    :func:`inward` and :func:`outward` translate.
+    :func:`inward` and :func:`outward` translate. ``line_end`` is how the lines of this text end; ``data`` is
+    the edited text, once the tree is closed.
     """
 
     _handle: Augeas
-    _lens: str
-    text: str = field(default="")
+    line_end: str
+    data: bytes = b""
 
     def match(self, path: str) -> list[str]:
         """Return the paths of all nodes that ``path`` means, in the order of the text."""
-        return [found.removeprefix(f"{_TREE}/") for found in self._handle.match(f"{_TREE}/{path}")]
+        found = (node.removeprefix(f"{_TREE}/") for node in self._handle.match(f"{_TREE}/{path}"))
+        # a node alone of its kind has no number, and would be two as soon as there is another
+        return [node if node.endswith("]") else f"{node}[1]" for node in found]
 
     def get(self, path: str) -> str | None:
         """Return the value of the first such node, None if there is none."""
-        if not self._handle.match(f"{_TREE}/{path}[1]"):
-            return None
-        return self._handle.get(f"{_TREE}/{path}[1]") or ""
+        found = self.match(path)
+        return (self._handle.get(f"{_TREE}/{found[0]}") or "") if found else None
+
+    def text(self, node: str) -> str:
+        """Return the whole text that ``node`` stands for."""
+        parts = self.match(f"{node}/*")
+        return "".join(map(self.text, parts)) if parts else self.get(node) or ""
 
     def set(self, path: str, value: str) -> None:
         """Give the node that value; a missing one is made, after its siblings."""
         self._handle.set(f"{_TREE}/{path}", value)
 
-    def insert(self, path: str, label: str, *, before: bool) -> None:
-        """Make a node ``label`` before or after the node ``path``."""
-        self._handle.insert(f"{_TREE}/{path}", label, before)
-
     def remove(self, path: str) -> None:
         """Remove the node and all below it."""
         self._handle.remove(f"{_TREE}/{path}")
 
+    def insert(self, label: str, *, before: str = "", after: str = "") -> str:
+        """Make a node ``label`` beside another one, by default as the last of all, and return its path."""
+        if before:
+            self._handle.insert(f"{_TREE}/{before}", label, before=True)
+            # one of the same kind takes over the other's number
+            same = before.rpartition("/")[2].startswith(f"{label}[")
+            return before if same else self.match(f"{before}/preceding-sibling::*[1]")[0]
+        last = after or (self.match("*") or [""])[-1]
+        if not last:
+            self._handle.set(f"{_TREE}/{label}", None)
+            return f"{label}[1]"
+        self._handle.insert(f"{_TREE}/{last}", label, before=False)
+        return self.match(f"{last}/following-sibling::*[1]")[0]
+
+    def fill(self, node: str, leaves: Iterable[tuple[str, str]]) -> None:
+        """Give the new ``node`` its leaves, label and value, in that order."""
+        for label, value in leaves:
+            self._handle.set(f"{_TREE}/{node}/{label}[last()+1]", value)
+
 
 @contextmanager
 def opened(lens: str, path: str, data: bytes) -> Iterator[Tree]:
-    """Give the tree of ``data``, read with ``lens`` ("Maincf.lns"); afterwards its ``text`` is the edited text.
+    """Give the tree of ``data``, read with ``lens`` ("Maincf.lns"); afterwards ``tree.data`` is the new text.
 
     Raises:
         ParseError: when the lens can't read ``data``; ``path`` is only for that message.
+        WizardError: when the edited tree is no such text.
 
     """
     _no_nul(path, data)
+    text = data.decode("latin-1")
+    # lenses want every line ended; where the last one was not, it stays so
+    missing = "" if not text or text.endswith("\n") else "\n"
     with _at_work:
         handle = _augeas()
         try:
-            yield (tree := _parsed(handle, lens, path, data.decode("latin-1")))
-            handle.text_retrieve(lens, _BEFORE, _TREE, _AFTER)
-            tree.text = handle.get(_AFTER) or ""
+            tree = _parsed(handle, lens, path, text + missing)
+            yield tree
+            tree.data = _written(handle, lens, path).removesuffix(missing).encode("latin-1")
         finally:
             for node in (_BEFORE, _TREE, _AFTER, f"/augeas/text{_TREE}"):
                 handle.remove(node)
@@ -97,7 +123,15 @@ def _parsed(handle: Augeas, lens: str, path: str, text: str) -> Tree:
         if not pos:
             raise
         raise _unexpected(path, text, int(pos)) from None
-    return Tree(handle, lens)
+    return Tree(handle, "\r\n" if text.split("\n", 1)[0].endswith("\r") else "\n")
+
+
+def _written(handle: Augeas, lens: str, path: str) -> str:
+    try:
+        handle.text_retrieve(lens, _BEFORE, _TREE, _AFTER)
+    except ValueError:
+        raise WizardError(f"{path}: the edited text would be no valid one, so nothing is changed") from None
+    return handle.get(_AFTER) or ""
 
 
 def _no_nul(path: str, data: bytes) -> None:
@@ -123,3 +157,17 @@ def inward(text: str) -> str:
 def outward(text: str) -> str:
     """Return what a tree holds as text; bytes that are no UTF-8 become ``\\xff``."""
     return text.encode("latin-1").decode(errors="backslashreplace")
+
+
+def quoted(text: str) -> str:
+    """Return ``text`` as a string in a path expression.
+
+    Raises:
+        WizardError: when it has both kinds of quotes, which Augeas can't write.
+
+    """
+    if '"' not in text:
+        return f'"{inward(text)}"'
+    if "'" in text:
+        raise WizardError(f"{text!r} is not a name")
+    return f"'{inward(text)}'"

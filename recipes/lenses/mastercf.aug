@@ -43,7 +43,7 @@ let fields    = leaf "name" /[^# \t\r\f\v\n][^ \t\r\f\v\n]*/
 
 let name      = leaf "name" /[^#{}= \t\r\f\v\n][^{}= \t\r\f\v\n]*/
 let plain     = leaf "flag" (/-[^o \t\r\f\v\n{]*o/ . (space | fold)?) . name
-              . (leaf "equals" "=" . leaf "value" (rest - "")?)?
+              . (leaf "equals" "=" . leaf "value" rest)?
 
 let solid     = /[^{} \t\r\f\v\n]/ | braces
 let on_line   = /[^#{} \t\r\f\v\n]/ | braces

@@ -1,0 +1,1 @@
+"""The configuration files that are edited, one module a format, from bytes to bytes."""

@@ -1,0 +1,192 @@
+"""Postfix's ``master.cf``: services and their ``-o name=value`` overrides (master(5)).
+
+Each option is a node of its own; what the result means, postconf is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wizard import lenses
+from wizard.errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wizard.lenses import Tree
+
+_LENS = "Mastercf.lns"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One ``-o name=value`` of a service."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetOption:
+    """Give ``service``/``type`` the override ``name=value``."""
+
+    service: str
+    type: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropOption:
+    """Take the override ``name`` of ``service``/``type`` out."""
+
+    service: str
+    type: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetChroot:
+    """Set the chroot column of ``service``/``type`` to ``y``, ``n`` or ``-``."""
+
+    service: str
+    type: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddService:
+    """A new service with all its columns, put beside the commented-out example of the same name."""
+
+    name: str
+    type: str
+    private: str
+    unpriv: str
+    chroot: str
+    wakeup: str
+    maxproc: str
+    command: str
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DisableService:
+    """Turn every line of the service into a comment."""
+
+    name: str
+    type: str
+
+
+Edit = SetOption | DropOption | SetChroot | AddService | DisableService
+
+
+def edit(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
+    """Return the text ``data`` with ``edits`` made, and everything else as it was.
+
+    Raises:
+        ParseError: when ``data`` is no master.cf.
+        HostError: when a service to be edited is not there.
+
+    """
+    with lenses.opened(_LENS, path, data) as tree:
+        for wish in edits:
+            match wish:
+                case SetOption(service, kind, name, value):
+                    _set_option(tree, _service(tree, path, service, kind), name, value)
+                case DropOption(service, kind, name):
+                    _drop_option(tree, _service(tree, path, service, kind), name)
+                case SetChroot(service, kind, value):
+                    tree.set(f"{_service(tree, path, service, kind)}/chroot", value)
+                case AddService():
+                    _add_service(tree, wish)
+                case DisableService(name, kind):
+                    _disable(tree, _service(tree, path, name, kind))
+    return tree.data
+
+
+def _service(tree: Tree, path: str, name: str, kind: str) -> str:
+    """Return the node of a service; of two entries the last is the one that counts."""
+    found = tree.match(f"service[name={lenses.quoted(name)}][type={lenses.quoted(kind)}]")
+    if not found:
+        raise HostError(f"{path}: there is no service {name} of type {kind}")
+    return found[-1]
+
+
+# options
+
+
+def _set_option(tree: Tree, service: str, name: str, value: str) -> None:
+    found = tree.match(f"{service}/option[name={lenses.quoted(name)}]")
+    if found and tree.get(f"{found[-1]}/close") is None:
+        _set_value(tree, found[-1], value)
+        return
+    # one written in braces, where white space belongs to the value, is written anew
+    _drop_option(tree, service, name)
+    _add_option(tree, service, Option(name, value))
+
+
+def _set_value(tree: Tree, option: str, value: str) -> None:
+    if tree.get(f"{option}/equals") is None:
+        tree.set(f"{option}/equals", "=")
+    tree.set(f"{option}/value", lenses.inward(value))
+
+
+def _drop_option(tree: Tree, service: str, name: str) -> None:
+    for node in reversed(tree.match(f"{service}/option[name={lenses.quoted(name)}]")):
+        tree.remove(node)
+
+
+def _add_option(tree: Tree, service: str, option: Option) -> None:
+    """Put it after the last option, on a line of its own, indented like the others."""
+    options = tree.match(f"{service}/option")
+    gaps = [gap for node in options if "\n" in (gap := tree.get(f"{node}/gap") or "")]
+    indent = gaps[-1].rpartition("\n")[2] if gaps else "  "
+    new = tree.insert("option", after=options[-1] if options else f"{service}/command[1]")
+    tree.fill(new, _leaves(option, f"{tree.line_end}{indent}"))
+
+
+def _leaves(option: Option, gap: str) -> list[tuple[str, str]]:
+    value = lenses.inward(option.value)
+    return [("gap", gap), ("flag", "-o "), ("name", option.name), ("equals", "="), ("value", value)]
+
+
+# whole services
+
+#: column -> its width, as Postfix ships the file
+_COLUMNS = {"name": 9, "type": 5, "private": 7, "unpriv": 7, "chroot": 7, "wakeup": 7, "maxproc": 7}
+
+
+def _add_service(tree: Tree, service: AddService) -> None:
+    after = _example(tree, service.name) or (tree.match("service[type='inet']") or [""])[-1]
+    new = tree.insert("service", after=after)
+    for column, width in _COLUMNS.items():
+        value = str(getattr(service, column))
+        tree.fill(new, [(column, value), ("gap", " " * max(1, width - len(value) + 1))])
+    tree.fill(new, [("command", service.command)])
+    for option in service.options:
+        node = tree.insert("option", after=tree.match(f"{new}/*")[-1])
+        tree.fill(node, _leaves(option, f"{tree.line_end}  "))
+    tree.fill(new, [("end", tree.line_end)])
+
+
+def _example(tree: Tree, name: str) -> str:
+    """Return the last comment of the commented-out example of the service ``name``; empty: there is none."""
+    begin = re.compile(rf"\s*#\s*{re.escape(name)}\s+inet\s")
+    goes_on = re.compile(r"\s*#\s{2,}\S")
+    last = ""
+    for node in tree.match("*"):
+        text = (tree.get(node) or "") if node.startswith("#comment") else ""
+        if begin.match(text) or (last and goes_on.match(text)):
+            last = node
+        elif last:
+            break
+    return last
+
+
+def _disable(tree: Tree, service: str) -> None:
+    for line in tree.text(service).split("\n")[:-1]:
+        comment = line if line.lstrip().startswith("#") else f"#{line}"
+        tree.set(tree.insert("#comment", before=service), f"{comment}\n")
+    tree.remove(service)

@@ -1,0 +1,89 @@
+"""Files of shell variables in ``/etc/default``: read by sh (init scripts) or by systemd (EnvironmentFile)."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wizard.errors import ParseError, WizardError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_LENS = "Shellvars.lns"
+_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
+_UNSAFE = re.compile(r'["$`\\\n\r]')
+
+
+@dataclass(frozen=True, slots=True)
+class SetVariable:
+    """Give the variable ``name`` a value; of several assignments the last is the one that counts."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropVariable:
+    """Take every assignment of ``name`` out."""
+
+    name: str
+
+
+Edit = SetVariable | DropVariable
+
+
+def read(path: str, data: bytes) -> Mapping[str, str]:
+    """Return variable -> value, without quotes; nothing is expanded, for systemd would not either.
+
+    Raises:
+        ParseError: when a value's quotes don't end on its line.
+
+    """
+    found: dict[str, str] = {}
+    for number, line in enumerate(data.decode(errors="backslashreplace").split("\n"), 1):
+        assignment = _ASSIGNMENT.fullmatch(line.rstrip("\r"))
+        if not assignment:
+            continue
+        try:
+            words = shlex.split(assignment[2], comments=True)
+        except ValueError:
+            raise ParseError(path, number, f"the quotes in the value of {assignment[1]} don't end") from None
+        found[assignment[1]] = words[0].rstrip(";") if words else ""
+    return found
+
+
+def edit(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
+    """Return the text ``data`` with ``edits`` made, and everything else as it was.
+
+    Raises:
+        ParseError: when ``data`` has lines beyond assignments and comments that can't be read.
+        WizardError: when a value can't be written so that sh and systemd read the same.
+
+    """
+    from wizard import lenses  # noqa: PLC0415 - Augeas is loaded by who edits only
+
+    with lenses.opened(_LENS, path, data) as tree:
+        for wish in edits:
+            found = tree.match(f"variable[name={lenses.quoted(wish.name)}]")
+            if isinstance(wish, DropVariable):
+                for node in reversed(found):
+                    tree.remove(node)
+                continue
+            if _UNSAFE.search(wish.value):
+                raise WizardError(f"{path}: {wish.name} can't have the value {wish.value!r}")
+            value = lenses.inward(_quoted(wish.value))
+            if found and tree.get(f"{found[-1]}/value") is None:
+                tree.insert("value", after=f"{found[-1]}/name[1]")
+            if found:
+                tree.set(f"{found[-1]}/value", value)
+            else:
+                leaves = [("before", ""), ("name", wish.name), ("value", value), ("end", tree.line_end)]
+                tree.fill(tree.insert("variable"), leaves)
+    return tree.data
+
+
+def _quoted(value: str) -> str:
+    return value if re.fullmatch(r"[A-Za-z0-9._/-]+", value) else f'"{value}"'
