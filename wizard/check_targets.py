@@ -109,8 +109,8 @@ def _offers(host: Host, service: Service) -> tuple[tuple[str, ...], tuple[str, .
         return (), ()
     # libsasl wants blanks; who wrote commas meant the same, and shall hear that it does not work
     listed = " ".join(host.smtpd_conf.mech_list).replace(",", " ").split() or sorted(host.mechanisms)
-    known = tuple(name for name in listed if name in host.mechanisms)
-    known = tuple(name for name in known if _passes(postfix.value("smtpd_sasl_mechanism_filter"), name))
+    shown = postfix.value("smtpd_sasl_mechanism_filter", service)
+    known = tuple(name for name in listed if name in host.mechanisms and _passes(shown, name))
     before = allowed(known, postfix.value("smtpd_sasl_security_options", service))
     after = allowed(known, postfix.value("smtpd_sasl_tls_security_options", service))
     return () if postfix.yes("smtpd_tls_auth_only", service) else before, after

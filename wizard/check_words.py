@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _TOO_BUSY, _TLS_FIRST, _WRONG_PASSWORD = 421, 530, 535  # RFC 5321, section 3.8; RFC 4954, section 6
 
 _DEAD = (
-    "Postfix's smtpd ends too early, mostly before it greets anybody, and Postfix then waits a minute "
-    "before it tries another. The log has a line with 'fatal:' that says why, often that no SASL mechanism "
-    "is left or that smtpd.conf can't be read. When that is mended, stop and start Postfix; a reload does "
-    "not end the wait."
+    "Postfix's smtpd ends too early. The log has a line with 'fatal:' that says why: often no SASL mechanism "
+    "is left (mech_list wants blanks, no commas), smtpd.conf can't be read, or the relay restrictions refuse "
+    "nobody. Once that is mended, stop and start Postfix; after a reload it still waits a minute before it "
+    "tries again."
 )
 NO_STARTTLS = (
     "The service does not offer TLS. Set smtpd_tls_security_level to may or encrypt and see that the "
@@ -31,8 +31,9 @@ STARTTLS_REFUSED = (
     "not belong together. The log has the reason."
 )
 TLS_FAILED = (
-    "The TLS handshake failed. Mostly the certificate and the key do not belong together, or the protocol "
-    "versions are set too narrow (smtpd_tls_mandatory_protocols). The log has a line 'TLS library problem'."
+    "The TLS handshake failed. Mostly the certificate or the key can't be loaded or they do not belong "
+    "together, or the protocol versions are set too narrow (smtpd_tls_mandatory_protocols). The log has the "
+    "reason, in a line with 'TLS' or 'fatal:'."
 )
 EHLO_REFUSED = "Postfix refuses EHLO; look at smtpd_helo_restrictions and smtpd_discard_ehlo_keywords."
 CLEAR_MAIL = (
@@ -168,7 +169,8 @@ def login_refused(reply: Reply, mechanism: str) -> str:
     if reply.code == _WRONG_PASSWORD and mechanism in PLAINTEXT:
         return (
             "The password was refused. Check user name and password; the realm (smtpd_sasl_local_domain, "
-            "and -r of saslauthd); and that the back end itself works, for one that is down says the same."
+            "and -r of saslauthd); that the back end itself works, for one that is down says the same; and "
+            "where passwords are kept in sasldb, that a chrooted smtpd has it inside its chroot."
         )
     if reply.code == _WRONG_PASSWORD:
         return (
@@ -197,8 +199,8 @@ def offers(missing: tuple[str, ...], surplus: tuple[str, ...], *, secure: bool) 
     if missing:
         told.append(
             f"Not offered: {' '.join(missing)}. mech_list in smtpd.conf lacks it or has commas between the "
-            "names, no plugin serves it, smtpd_sasl_security_options hide it, or smtpd_sasl_auth_enable is "
-            "off."
+            "names, no plugin serves it, smtpd_sasl_security_options or smtpd_sasl_exceptions_networks hide "
+            "it, smtpd_sasl_auth_enable is off, or Postfix was not reloaded."
         )
     if surplus and not secure and PLAINTEXT.intersection(surplus):
         told.append(CLEAR_AUTH)

@@ -134,7 +134,7 @@ class Wire:
         except TimeoutError:
             raise SmtpError(Trouble.TIMEOUT, doing) from None
         except (ssl.SSLEOFError, ConnectionError):
-            raise SmtpError(Trouble.CLOSED, doing) from None
+            raise SmtpError(Trouble.TLS, doing, Trouble.CLOSED) from None
         except (OSError, ValueError) as error:  # ValueError: a name that can't be sent
             raise SmtpError(Trouble.TLS, doing, _reason(error)) from None
         self._socket = secured
