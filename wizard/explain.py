@@ -185,7 +185,7 @@ def _unexplained(line: Line, times: int) -> Problem | None:
 
 def _quoted(value: str) -> str:
     # the words hold commands that are pasted into a root shell, and the log was written by strangers too
-    return shlex.quote(value[:_LONGEST_VALUE])
+    return shlex.quote(value[:_LONGEST_VALUE]) if value else ""
 
 
 def _example(line: Line) -> str:

@@ -113,6 +113,14 @@ def test_what_is_no_problem_has_no_explanation(text: str) -> None:
     assert explain.explain(Line(0.0, "postfix/smtpd", 1, text)) is None
 
 
+def test_a_name_that_is_not_in_the_line_leaves_no_trace() -> None:
+    found = explain.explain(
+        _line("postfix/smtpd[4]: warning: RSA private key in /k does not match public key in /c")
+    )
+    assert found
+    assert found.cause.startswith("The TLS key /k can't be used")
+
+
 def test_a_stranger_can_not_put_words_into_the_log() -> None:
     guess = "warning: unknown[192.0.2.1]: SASL PLAIN authentication failed: authentication failure"
     name = "warning: SASL authentication failure: cannot connect to saslauthd server: Connection refused"
@@ -130,10 +138,11 @@ def test_an_unknown_end_of_a_postfix_program_is_shown_all_the_same() -> None:
 
 # a whole log
 
-_REFUSED = "postfix/smtpd[4]: warning: SASL authentication failure: cannot connect to saslauthd server: Connection refused"
-_GUESS = (
-    "postfix/smtpd[4]: warning: unknown[192.0.2.1]: SASL LOGIN authentication failed: authentication failure"
+_SMTPD = "postfix/smtpd[4]: "
+_REFUSED = (
+    _SMTPD + "warning: SASL authentication failure: cannot connect to saslauthd server: Connection refused"
 )
+_GUESS = _SMTPD + "warning: unknown[192.0.2.1]: SASL LOGIN authentication failed: authentication failure"
 _DEAD = "postfix/smtpd[4]: fatal: no SASL authentication mechanisms"
 
 
