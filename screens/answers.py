@@ -49,8 +49,8 @@ class NewAccount:
 class Answers:
     """Everything answered. ``found`` is the policy in force, ``policy`` what is wanted instead.
 
-    ``user`` and ``password`` log in for the tests, ``accounts`` are made after applying, and
-    ``relay_password`` is kept here until the last yes.
+    ``user`` and ``password`` log in for the tests, ``accounts`` are made after applying, ``relay_password``
+    is kept here until the last yes, and ``reviewed`` are the diffs that got it.
     """
 
     found: Policy = field(default_factory=Policy)
@@ -60,6 +60,7 @@ class Answers:
     password: Secret | None = field(default=None, repr=False)
     accounts: tuple[NewAccount, ...] = ()
     relay_password: Secret | None = field(default=None, repr=False)
+    reviewed: tuple[str, ...] = ()
 
     def having(self, **sections: object) -> Answers:
         """Return the answers with some sections of the policy replaced."""

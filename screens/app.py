@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 from textual.app import App
 
+from screens.widgets.text import shown
 from screens.wizard_screen import WizardScreen
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ class WizardApp(App[int]):
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
         self._root = root
+        self.farewell: tuple[str, ...] = ()
 
     def get_default_screen(self) -> WizardScreen:
         """Begin with the wizard itself."""
@@ -36,6 +39,11 @@ class WizardApp(App[int]):
         self.animation_level = "none"
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 1)
 
+    def on_wizard_screen_farewell(self, message: WizardScreen.Farewell) -> None:
+        """Leave, and keep what shall be printed."""
+        self.farewell = message.lines
+        self.exit(0)
+
     def action_help_quit(self) -> None:
         """Take Ctrl+C for what everybody means by it."""
         self.screen_stack[0].post_message(WizardScreen.Leave())
@@ -45,4 +53,6 @@ def run(root: Root) -> int:
     """Show the wizard until the admin leaves it; return the program's exit code."""
     app = WizardApp(root)
     app.run()
+    for line in app.farewell:
+        sys.stdout.write(f"{shown(line)}\n")
     return app.return_value or app.return_code or 0

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 from screens.accounts import AccountsStep
 from screens.answers import Intent
 from screens.backend import BackendStep
+from screens.card import CardStep
 from screens.host import HostStep
 from screens.mechanisms import MechanismsStep
 from screens.review import ReviewStep
 from screens.smarthost import SmarthostStep
 from screens.submission import SubmissionStep
 from screens.tls import TlsStep
+from screens.trial import TrialStep
 
 if TYPE_CHECKING:
     from screens.widgets.step import Step
 
-_END: tuple[type[Step], ...] = (ReviewStep,)
+_END: tuple[type[Step], ...] = (ReviewStep, TrialStep, CardStep)
 _SUBMISSION: tuple[type[Step], ...] = (
     HostStep,
     BackendStep,

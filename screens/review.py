@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on, work
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.message import Message
 
 from screens import saving
 from screens.answers import Intent
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from screens.previewing import Preview
-    from wizard.plan import Plan
 
 _MOST_WARNINGS = 3
 
@@ -39,20 +37,6 @@ class ReviewStep(Step):
         Binding("d", "print", show=False),
         Binding("s", "save", show=False),
     ]
-
-    class Apply(Message):
-        """The admin wants what was shown to be done."""
-
-        def __init__(self, preview: Preview) -> None:
-            super().__init__()
-            self.preview = preview
-
-    class Print(Message):
-        """The admin wants to leave with the diff on the terminal."""
-
-        def __init__(self, plan: Plan) -> None:
-            super().__init__()
-            self.plan = plan
 
     _preview: Preview | None = None
 

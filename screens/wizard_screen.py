@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import getters, on, work
@@ -37,7 +38,7 @@ class WizardScreen(Screen[int]):
     """Walks through the steps. It holds the answers; every step is made of them and hands them back."""
 
     AUTO_FOCUS = None
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "narrow"), (_WIDE, "wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "narrow"), (_WIDE, "wide")]  # noqa: RUF012 - Textual declares it so
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+b", "back", show=False),
         Binding("ctrl+n", "next", show=False),
@@ -49,6 +50,13 @@ class WizardScreen(Screen[int]):
 
     class Leave(Message):
         """The admin wants out."""
+
+    class Farewell(Message):
+        """The admin leaves, and these lines shall stay on the terminal."""
+
+        def __init__(self, lines: tuple[str, ...]) -> None:
+            super().__init__()
+            self.lines = lines
 
     class Looked(Message):
         """The host has been looked at."""
@@ -246,6 +254,28 @@ class WizardScreen(Screen[int]):
         if step is not None and message.number == self._asked:
             self.query_one(WillSet).show_preview(message.preview)
             step.previewed(message.preview)
+
+    # the last yes
+
+    @on(Step.Apply)
+    @work
+    async def _apply(self, message: Step.Apply) -> None:
+        plan = message.preview.plan
+        if plan is None or self._answers is None:
+            return
+        count = len(plan.changes)
+        changes = "1 change" if count == 1 else f"{count} changes"
+        text = f"{changes}, {plan.interruption}. If a step or a test fails, all is put back as it was."
+        question = Question("Apply this now?", text, yes="apply", no="not yet")
+        if await self.app.push_screen_wait(question):
+            self._answers = replace(self._answers, reviewed=message.preview.diffs)
+            await self._show(self._at + 1)
+
+    @on(Step.Print)
+    def _print(self, message: Step.Print) -> None:
+        from wizard import report  # noqa: PLC0415 - brings the engine with it
+
+        self.post_message(self.Farewell(tuple(report.plan_lines(message.plan, self._root))))
 
     # help, and leaving
 

@@ -103,11 +103,15 @@ class ChoiceList(Widget, can_focus=True):
         """The one that is chosen; empty if none is."""
         return next(iter(self.values), "")
 
-    def offer(self, choices: Sequence[Choice], chosen: Collection[str]) -> None:
-        """Show other choices instead."""
+    def offer(self, choices: Sequence[Choice], chosen: Collection[str], *, keep: bool = False) -> None:
+        """Show other choices instead; ``keep``: the cursor stays on its value, if that is still there."""
+        before = self._choices[self._here].value if self._choices else ""
         self._choices = tuple(choices)
         self._chosen = [choice.value for choice in choices if choice.value in chosen]
         self._start()
+        values = [choice.value for choice in choices]
+        if keep and before in values:
+            self._here = values.index(before)
         self.refresh(layout=True)
 
     # keys
@@ -246,6 +250,10 @@ class Listing(ChoiceList):
     def here(self) -> str:
         """The value of the entry that the cursor is on; empty if there is none."""
         return self._choices[self._here].value if self._choices else ""
+
+    def point_at(self, value: str) -> None:
+        """Put the cursor on the entry with this value."""
+        self._go([choice.value for choice in self._choices].index(value))
 
     def relabel(self, choice: Choice) -> None:
         """Show the entry of the same value anew; only its line is painted."""

@@ -11,9 +11,12 @@ from textual.widgets import Input
 
 from screens.labels import HELP
 from screens.widgets.field import Field
+from screens.widgets.pane import Pane
 from screens.widgets.step import Words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
@@ -69,6 +72,32 @@ class Question(ModalScreen[bool]):
     def action_answer(self, answer: bool) -> None:
         """Take the answer."""
         self.dismiss(answer)
+
+
+class Dialogue(ModalScreen[None]):
+    """Lines to read, over the whole screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,q,enter,ctrl+c", "close", "back")]
+
+    def __init__(self, title: str, lines: Sequence[str]) -> None:
+        super().__init__()
+        self._title = title
+        self._lines = lines
+
+    def compose(self) -> ComposeResult:
+        """The title, the lines, the keys."""
+        with Vertical(classes="dialog whole"):
+            yield Words(self._title, classes="dialog-title")
+            yield Pane(id="lines")
+            yield Words("esc back   arrows scroll", classes="hint")
+
+    def on_mount(self) -> None:
+        """Fill it."""
+        self.query_one(Pane).show_lines(self._lines)
+
+    def action_close(self) -> None:
+        """Go back."""
+        self.dismiss(None)
 
 
 class FileName(ModalScreen[str]):

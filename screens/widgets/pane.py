@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
@@ -12,15 +13,17 @@ from textual.strip import Strip
 from screens.widgets.text import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+_INDENT = 4  # columns before the rest of a broken line
 _MOST_LINES = 5000  # what a pane keeps; the oldest go first
 
 
 class Pane(ScrollView, can_focus=True):
-    """Shows lines, each in the style that its first sign asks for. ``follow``: the end stays in view.
+    """Shows lines, each in the style that its first sign asks for.
 
-    Long lines are cut at the edge and can be scrolled to. Every text is made harmless before it is shown.
+    ``follow``: the end stays in view. ``broken``: long lines go on below, otherwise they can be scrolled to.
+    Every text is made harmless before it is shown.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"pane--plus", "pane--minus", "pane--mark", "pane--dim"}
@@ -31,23 +34,26 @@ class Pane(ScrollView, can_focus=True):
         "#": "pane--dim",
     }
 
-    def __init__(self, *, follow: bool = False, topic: str = "", id: str | None = None) -> None:  # noqa: A002 - Textual's
+    def __init__(
+        self,
+        *,
+        follow: bool = False,
+        broken: bool = False,
+        topic: str = "",
+        id: str | None = None,  # noqa: A002 - Textual's own name for it
+    ) -> None:
         super().__init__(id=id)
         self.topic = topic
         self._follow = follow
+        self._broken = broken
         self._lines: list[str] = []
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """What it holds."""
-        return tuple(self._lines)
+        self._laid: list[tuple[str, str]] = []
 
     def show_lines(self, lines: Iterable[str]) -> None:
         """Show these lines instead, from their beginning."""
         self._lines = [shown(line) for line in lines]
-        self._measure()
+        self._lay()
         self.scroll_to(0, 0, animate=False, immediate=True)
-        self.refresh()
 
     def add(self, lines: Iterable[str]) -> None:
         """Show further lines below; nothing is painted for none."""
@@ -56,22 +62,34 @@ class Pane(ScrollView, can_focus=True):
             return
         at_end = self.is_vertical_scroll_end
         self._lines = [*self._lines, *more][-_MOST_LINES:]
-        self._measure()
+        self._lay()
         if self._follow and at_end:
             self.scroll_end(animate=False, immediate=True)
+
+    def on_resize(self) -> None:
+        """Break the lines anew."""
+        self._lay()
+
+    def _lay(self) -> None:
+        self._laid = [(line[:1], part) for line in self._lines for part in self._parts(line)]
+        self.virtual_size = Size(max((len(part) for _, part in self._laid), default=0), len(self._laid))
         self.refresh()
 
-    def _measure(self) -> None:
-        self.virtual_size = Size(max(map(len, self._lines), default=0), len(self._lines))
+    def _parts(self, line: str) -> Iterator[str]:
+        room = self.scrollable_content_region.width
+        if not self._broken or room <= _INDENT or len(line) <= room:
+            yield line
+        else:
+            yield from wrap(line, room, subsequent_indent=" " * _INDENT, drop_whitespace=False)
 
     def render_line(self, y: int) -> Strip:
         """Paint one line of what is in view."""
         left, top = self.scroll_offset
         width = self.size.width
         at = top + y
-        if at >= len(self._lines):
+        if at >= len(self._laid):
             return Strip.blank(width, self.rich_style)
-        line = self._lines[at]
-        name = self._STYLES.get(line[:1])
+        sign, text = self._laid[at]
+        name = self._STYLES.get(sign)
         style = self.get_component_rich_style(name) if name else self.rich_style
-        return Strip([Segment(line, style)]).crop_extend(left, left + width, self.rich_style)
+        return Strip([Segment(text, style)]).crop_extend(left, left + width, self.rich_style)

@@ -1,14 +1,25 @@
-"""Keeps the line that matters in view."""
+"""Keeps the line that matters in view, and scroll bars to signs that every console has."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import ScrollableContainer
+from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.widget import Widget
 
 if TYPE_CHECKING:
     from textual.geometry import Region
+
+
+class _PlainBar(ScrollBarRender):
+    """A bar of whole cells: fonts of the Linux console lack the eighths of a block."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "]
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "]
+
+
+ScrollBar.renderer = _PlainBar
 
 
 def keep_in_view(widget: Widget, lines: Region) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from screens.answers import Answers, Situation
     from screens.previewing import Preview
+    from wizard.plan import Plan
 
 
 class Words(Static):
@@ -65,6 +66,20 @@ class Step(VerticalScroll, can_focus=False):
 
     class Onward(Message):
         """This step is done; on to the next."""
+
+    class Apply(Message):
+        """The admin wants what was shown to be done."""
+
+        def __init__(self, preview: Preview) -> None:
+            super().__init__()
+            self.preview = preview
+
+    class Print(Message):
+        """The admin wants to leave with the plan on the terminal."""
+
+        def __init__(self, plan: Plan) -> None:
+            super().__init__()
+            self.plan = plan
 
     def __init__(self, situation: Situation, answers: Answers) -> None:
         super().__init__(id="step")

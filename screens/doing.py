@@ -1,0 +1,91 @@
+"""What the engine is asked to do once the last yes was given. All of it takes a while: for workers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from screens import relay_password
+from screens.previewing import planned
+from wizard import applying, engine, logtail, verify
+from wizard.errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from screens.answers import Answers, Situation
+    from wizard.applying import Handle
+    from wizard.checks import Check, Result
+    from wizard.loglines import Line
+    from wizard.logtail import Follower
+
+_OUR_DIRECTORY = "/etc/postfix-auth"
+
+
+def start(situation: Situation, answers: Answers) -> Handle:
+    """Start what was reviewed; follow what is at work already, if something is.
+
+    Raises:
+        HostError: when the host is no longer what was reviewed.
+        WizardError: when it can't be started.
+
+    """
+    root = situation.host.root
+    if (running := applying.unfinished(root)) is not None:
+        return running
+    directory = root.path(_OUR_DIRECTORY)
+    policy = relay_password.keep(answers.asked, answers.relay_password, directory)
+    plan = planned(situation, policy, answers)
+    if tuple(change.diff(root) for change in plan.changes) != answers.reviewed:
+        raise HostError("this host has changed since the review, nothing was done: go back and look again")
+    return applying.start(plan, root, user=answers.user, password=answers.password, test=True)
+
+
+def undo(situation: Situation, handle: Handle) -> Handle:
+    """Start to take back what ``handle`` did."""
+    return applying.roll_back(handle.checkpoint, situation.host.root)
+
+
+def make_accounts(situation: Situation, answers: Answers) -> None:
+    """Make the accounts that were asked for.
+
+    Raises:
+        WizardError: when one can't be made.
+
+    """
+    if not answers.accounts:
+        return
+    sasldb = engine.accounts(engine.observe(situation.host.root))
+    for new in answers.accounts:
+        sasldb.set_password(sasldb.account(new.name), new.password)
+
+
+def test(
+    situation: Situation,
+    answers: Answers,
+    on_checks: Callable[[tuple[Check, ...]], None],
+    on_result: Callable[[Result], None],
+) -> None:
+    """Test the live server.
+
+    Raises:
+        WizardError: when it can't be tested.
+
+    """
+    root = situation.host.root
+    if not root.live:
+        raise HostError("a tree below --root runs nothing, so there is nothing to test")
+    host = engine.observe(root)
+    verify.run(host, user=answers.user, password=answers.password, on_checks=on_checks, on_result=on_result)
+
+
+def log(situation: Situation) -> Follower:
+    """Follow the mail log from now on."""
+    host = situation.host
+    where = host.postfix.value("maillog_file") if host.postfix else ""
+    return logtail.Follower(logtail.discover(host.root, where), host.root)
+
+
+def lines_of(result: Result, results: Iterable[Result], lines: Iterable[Line]) -> list[Line]:
+    """Return the ``lines`` of the log that the test with this ``result`` caused."""
+    attribution = logtail.Attribution({each.source_address for each in results})
+    return [line for line in lines if attribution.owner(line) == result.source_address]
