@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import traceback
 from typing import TYPE_CHECKING
 
+from rich.text import Text
 from textual.app import App
 
 from screens.widgets.text import shown
@@ -38,6 +40,11 @@ class WizardApp(App[int]):
         """Leave the terminal clean when told to stop."""
         self.animation_level = "none"
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 1)
+
+    def _fatal_error(self) -> None:
+        """Say what broke, without the values of variables as Textual would: passwords are among them."""
+        told = traceback.format_exception(self._exception) if self._exception else ["unknown error"]
+        self.panic(Text("".join(told)))
 
     def on_wizard_screen_farewell(self, message: WizardScreen.Farewell) -> None:
         """Leave, and keep what shall be printed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from screens.widgets.choice_list import ChoiceList
+from screens.widgets.choice_list import ChoiceList, not_possible
 from screens.widgets.form import Form
 from screens.widgets.step import Step
 from wizard import choices
@@ -31,14 +31,15 @@ class BackendStep(Step):
 
     def fields(self) -> ComposeResult:
         """The list, and one form for each back end that can be had."""
-        offered = sorted(choices.backends(), key=lambda choice: bool(choice.off))
+        every = choices.backends()
+        offered = [choice for choice in every if not choice.off]
         current = self.answers.policy.backend
         yield ChoiceList(offered, [current.type] if current else [], topic="backend.type", id="backend")
         for choice in offered:
-            if not choice.off:
-                kind = BACKENDS[choice.value]
-                value = current if isinstance(current, kind) else None
-                yield Form("backend", kind, value, unasked=_UNASKED)
+            kind = BACKENDS[choice.value]
+            value = current if isinstance(current, kind) else None
+            yield Form("backend", kind, value, unasked=_UNASKED)
+        yield from not_possible(every)
 
     def adapt(self) -> None:
         """Show the form of the back end that is chosen."""

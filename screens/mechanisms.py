@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from screens.widgets.choice_list import ChoiceList
+from screens.widgets.choice_list import ChoiceList, not_possible
 from screens.widgets.step import Step, Words
 from wizard import choices
 from wizard.choices import Choice
@@ -21,7 +21,7 @@ class MechanismsStep(Step):
 
     short = "Mechanisms"
     question = "How may users prove who they are?"
-    why = "Best first. What the back end can't check is off."
+    why = "Best first. What can't be had here is listed below, with the reason."
     section = "mechanisms"
 
     def fields(self) -> ComposeResult:
@@ -30,17 +30,16 @@ class MechanismsStep(Step):
         if backend is None:
             yield Words("There is no back end yet: esc goes back to choose one.")
             return
-        offered = sorted(
-            choices.mechanisms(self.situation.host, backend), key=lambda choice: bool(choice.off)
-        )
-        possible = {choice.value for choice in offered if not choice.off}
-        chosen = possible.intersection(now.offer or choices.usual_mechanisms(backend))
+        every = choices.mechanisms(self.situation.host, backend)
+        offered = [choice for choice in every if not choice.off]
+        chosen = now.offer or choices.usual_mechanisms(backend)
         yield ChoiceList(offered, chosen, many=True, topic="mechanisms.offer", id="offer")
         yield Words("PLAIN and LOGIN, which send the password itself", classes="label-line")
         yield ChoiceList(self._plaintext(), [now.plaintext], topic="mechanisms.plaintext", id="plaintext")
         outlook = Choice("yes", "Announce AUTH= as well", "only Outlook before 2007 needs it")
         listed = ["yes"] if now.outlook_compatible else []
         yield ChoiceList([outlook], listed, many=True, topic="mechanisms.outlook_compatible", id="outlook")
+        yield from not_possible(every)
 
     def _plaintext(self) -> tuple[Choice, ...]:
         only = isinstance(self.answers.policy.backend, Saslauthd)

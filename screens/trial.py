@@ -274,7 +274,7 @@ class TrialStep(Step):
     async def action_undo(self) -> None:
         """Take everything back, after a yes."""
         handle = self._handle
-        if handle is None or not self._idle:
+        if handle is None or not self._idle or self._failed:
             self.app.bell()
             return
         text = "Every change is taken back, and the services run as before."

@@ -12,12 +12,13 @@ from textual.geometry import Offset, Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
+from textual.widgets import Static
 
 from screens.widgets.scrolling import keep_in_view
 from screens.widgets.text import SIGNS, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from textual import events
     from textual.binding import BindingType
@@ -109,6 +110,7 @@ class ChoiceList(Widget, can_focus=True):
         self._choices = tuple(choices)
         self._chosen = [choice.value for choice in choices if choice.value in chosen]
         self._start()
+        self._rows = self._layout(self.size.width)
         values = [choice.value for choice in choices]
         if keep and before in values:
             self._here = values.index(before)
@@ -179,7 +181,7 @@ class ChoiceList(Widget, can_focus=True):
     def _point(self) -> None:
         """Put the terminal's own cursor there, which is what screen readers and Braille displays follow."""
         lines = self._lines_of(self._here)
-        keep_in_view(self, lines)
+        keep_in_view(self, lines, to_the_end=self.screen.focus_chain[-1:] == [self])
         self.app.cursor_position = self.content_region.offset + Offset(0, lines.y)
 
     def _repaint(self, index: int) -> None:
@@ -274,10 +276,22 @@ class Listing(ChoiceList):
         return f"{SIGNS.here if here else ' '} "
 
 
+def not_possible(choices: Sequence[Choice]) -> Iterator[Static]:
+    """Yield what there is to say about the ``choices`` that are off: each with its reason."""
+    reasons: dict[str, list[str]] = {}
+    for choice in choices:
+        if choice.off:
+            reasons.setdefault(choice.off, []).append(choice.title)
+    if reasons:
+        lines = [f"{SIGNS.bad} {'; '.join(titles)}: {reason}" for reason, titles in reasons.items()]
+        text = "\n".join(["Not possible here", *(shown(line) for line in lines)])
+        yield Static(text, markup=False, classes="not-possible")
+
+
 def _about(choice: Choice) -> str:
     if choice.off:
         return f"{SIGNS.bad} {shown(choice.off)}"
-    return shown(choice.about) + (" (recommended)" if choice.recommended else "")
+    return (shown(choice.about) + (" (recommended)" if choice.recommended else "")).strip()
 
 
 def _beside(index: int, choice: Choice, column: int, room: int) -> list[_Row]:

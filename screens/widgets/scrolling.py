@@ -22,12 +22,18 @@ class _PlainBar(ScrollBarRender):
 ScrollBar.renderer = _PlainBar
 
 
-def keep_in_view(widget: Widget, lines: Region) -> None:
-    """Scroll what ``widget`` stands in, at once, so that its ``lines`` can be seen."""
+def keep_in_view(widget: Widget, lines: Region, *, to_the_end: bool = False) -> None:
+    """Scroll what ``widget`` stands in, at once, so that its ``lines`` can be seen.
+
+    ``to_the_end``: nothing below can have the cursor, so its last line brings what is there into view too.
+    """
     region = lines
     while isinstance(parent := widget.parent, Widget):
         region = region.translate(widget.virtual_region.offset)
         if isinstance(parent, ScrollableContainer):
-            parent.scroll_to_region(region, animate=False)
+            if to_the_end and lines.bottom >= widget.size.height:
+                parent.scroll_end(animate=False)
+            else:
+                parent.scroll_to_region(region, animate=False)
             return
         widget = parent
