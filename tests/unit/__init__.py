@@ -1,0 +1,1 @@
+"""Tests that run anywhere and touch nothing."""
