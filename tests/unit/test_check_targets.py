@@ -1,0 +1,109 @@
+"""What a configuration means for the tests: where to call, what is offered, where a stranger comes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from wizard import check_targets
+from wizard.postfix import Postfix, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wizard.host import Host
+
+
+def postfix(**parameters: str) -> Postfix:
+    return Postfix("/etc/postfix", parameters, parameters, frozenset(parameters), (), ())
+
+
+def service(name: str, options: Mapping[str, str] | None = None) -> Service:
+    columns = (name, "inet", "n", "-", "y", "-", "-", "smtpd")
+    return Service(name, "inet", "y", "smtpd", columns, options or {}, options or {})
+
+
+@pytest.mark.parametrize(
+    ("name", "interfaces", "protocols", "called"),
+    [
+        ("smtp", "all", "all", "127.0.0.1"),
+        ("smtp", "all", "ipv6", "::1"),
+        ("smtp", "loopback-only", "ipv4", "127.0.0.1"),
+        ("smtp", "192.0.2.1, 127.0.0.1", "all", "127.0.0.1"),
+        ("smtp", "[2001:db8::1] 192.0.2.1", "all", "2001:db8::1"),
+        ("192.0.2.1:587", "all", "all", "192.0.2.1"),
+        ("[::1]:587", "all", "all", "::1"),
+        ("localhost:587", "192.0.2.1", "all", "127.0.0.1"),
+        ("0.0.0.0:587", "192.0.2.1", "all", "127.0.0.1"),
+        ("smtp", "no.such.name.invalid", "all", "127.0.0.1"),
+    ],
+)
+def test_the_loopback_is_called_if_the_service_listens_there(
+    name: str, interfaces: str, protocols: str, called: str
+) -> None:
+    configured = postfix(inet_interfaces=interfaces, inet_protocols=protocols)
+    assert check_targets.address(configured, service(name)) == called
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ("noanonymous", ("SCRAM-SHA-256", "DIGEST-MD5", "PLAIN")),
+        ("noanonymous, NOPLAINTEXT", ("SCRAM-SHA-256", "DIGEST-MD5")),
+        ("mutual_auth noactive", ("SCRAM-SHA-256",)),
+        ("mutual_auth", ("SCRAM-SHA-256", "DIGEST-MD5")),
+        ("nodictionary", ()),
+        ("", ("SCRAM-SHA-256", "DIGEST-MD5", "PLAIN", "ANONYMOUS")),
+    ],
+)
+def test_security_options_hide_mechanisms(options: str, left: tuple[str, ...]) -> None:
+    every = ("SCRAM-SHA-256", "DIGEST-MD5", "PLAIN", "ANONYMOUS")
+    assert check_targets.allowed(every, options) == left
+
+
+@pytest.mark.parametrize(
+    ("parameters", "level"),
+    [
+        ({}, "none"),
+        ({"smtpd_tls_security_level": "may"}, "may"),
+        ({"smtpd_tls_security_level": "encrypt"}, "encrypt"),
+        ({"smtpd_tls_security_level": "secure"}, "encrypt"),
+        ({"smtpd_use_tls": "yes"}, "may"),
+        ({"smtpd_use_tls": "yes", "smtpd_enforce_tls": "yes"}, "encrypt"),
+        ({"smtpd_tls_security_level": "none", "smtpd_enforce_tls": "yes"}, "none"),
+    ],
+)
+def test_the_security_level_replaces_older_parameters(parameters: dict[str, str], level: str) -> None:
+    assert check_targets.security_level(postfix(**parameters), service("smtp")) == level
+
+
+def test_an_override_of_the_service_counts() -> None:
+    configured = postfix(smtpd_tls_security_level="may")
+    strict = service("submission", {"smtpd_tls_security_level": "encrypt"})
+    assert check_targets.security_level(configured, strict) == "encrypt"
+
+
+class Addresses:
+    """A host that has these addresses and trusts these networks."""
+
+    def __init__(self, addresses: tuple[str, ...], networks: str) -> None:
+        self.addresses = addresses
+        self.settled_postfix = postfix(mynetworks=networks)
+
+
+@pytest.mark.parametrize(
+    ("networks", "stranger"),
+    [
+        ("127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128", "192.0.2.1"),
+        ("127.0.0.0/8, 192.0.2.0/24", "198.51.100.7"),
+        ("127.0.0.0/8, !192.0.2.1, 192.0.2.0/24", "192.0.2.1"),
+        ("0.0.0.0/0", ""),
+        ("127.0.0.0/8 hash:/etc/postfix/networks", ""),
+        ("/etc/postfix/networks", ""),
+        ("", "192.0.2.1"),
+    ],
+)
+def test_a_stranger_calls_from_outside_mynetworks(networks: str, stranger: str) -> None:
+    host = cast("Host", Addresses(("127.0.0.1", "192.0.2.1", "198.51.100.7"), networks))
+    assert check_targets.stranger(host) == stranger
