@@ -10,14 +10,14 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
-from wizard import certificates
+from wizard import certificates, check_dovecot
 from wizard.check_caller import Target
 from wizard.errors import HostError, WizardError
 from wizard.host import MASTER_CF
 from wizard.sasl_client import PLAINTEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from wizard.certificates import Certificate
     from wizard.host import Host
@@ -107,13 +107,22 @@ def _offers(host: Host, service: Service) -> tuple[tuple[str, ...], tuple[str, .
     postfix = host.settled_postfix
     if not postfix.yes("smtpd_sasl_auth_enable", service):
         return (), ()
-    # libsasl wants blanks; who wrote commas meant the same, and shall hear that it does not work
-    listed = " ".join(host.smtpd_conf.mech_list).replace(",", " ").split() or sorted(host.mechanisms)
     shown = postfix.value("smtpd_sasl_mechanism_filter", service)
-    known = tuple(name for name in listed if name in host.mechanisms and _passes(shown, name))
+    known = tuple(name for name in _served(host, service) if _passes(shown, name))
     before = allowed(known, postfix.value("smtpd_sasl_security_options", service))
     after = allowed(known, postfix.value("smtpd_sasl_tls_security_options", service))
     return () if postfix.yes("smtpd_tls_auth_only", service) else before, after
+
+
+def _served(host: Host, service: Service) -> Iterable[str]:
+    """Return what the SASL library or server has for ``service``."""
+    postfix = host.settled_postfix
+    if postfix.value("smtpd_sasl_type", service) == "dovecot":
+        found = check_dovecot.mechanisms(postfix.value("smtpd_sasl_path", service), host.queue_directory)
+        return found or ("PLAIN",)  # there must be something, or smtpd ends at every connection
+    # libsasl wants blanks; who wrote commas meant the same, and shall hear that it does not work
+    listed = " ".join(host.smtpd_conf.mech_list).replace(",", " ").split() or sorted(host.mechanisms)
+    return (name for name in listed if name in host.mechanisms)
 
 
 def allowed(mechanisms: tuple[str, ...], options: str) -> tuple[str, ...]:

@@ -1,0 +1,56 @@
+"""The mechanisms that Dovecot offers to Postfix, asked of Dovecot itself as Postfix does.
+
+Source: Dovecot's authentication protocol, "Client <-> Server"; Postfix SASL_README for the address.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TIMEOUT = 5.0  # seconds
+_LONGEST = 65536  # bytes of the whole greeting
+
+
+def mechanisms(path: str, queue_directory: str) -> tuple[str, ...]:
+    """Return what Dovecot offers at ``path``, a value of smtpd_sasl_path; nothing if it can't be asked."""
+    try:
+        with _connected(path, queue_directory) as connection:
+            connection.sendall(f"VERSION\t1\t2\nCPID\t{os.getpid()}\n".encode())
+            said = b""
+            while b"\nDONE\n" not in said and len(said) < _LONGEST:
+                received = connection.recv(4096)
+                if not received:
+                    break
+                said += received
+    except (OSError, ValueError):
+        return ()
+    return tuple(_offered(said.decode(errors="replace")))
+
+
+def _connected(path: str, queue_directory: str) -> socket.socket:
+    """Connect to ``inet:host:port``, or to a socket in the queue directory."""
+    if path.startswith("inet:"):
+        host, _, port = path.removeprefix("inet:").rpartition(":")
+        return socket.create_connection((host.strip("[]"), int(port)), _TIMEOUT)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(_TIMEOUT)
+    try:
+        connection.connect(str(Path(queue_directory) / path.removeprefix("unix:")))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _offered(said: str) -> Iterator[str]:
+    for line in said.splitlines():
+        word, _, rest = line.partition("\t")
+        name, *properties = rest.split("\t")
+        if word == "MECH" and name and "private" not in properties:
+            yield name.upper()
