@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recipes import (
-    auxprop,
     authorization,
+    auxprop,
     backend,
+    fresh,
     mechanisms,
     packages,
     saslauthd,

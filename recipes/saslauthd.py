@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wizard.policy import Backend
     from wizard.steps import Step, Wanted
 
-_MECHANISM: Mapping[type[Saslauthd], str] = {
+_MECHANISM: Mapping[type[SaslauthdPam | SaslauthdShadow | SaslauthdSasldb], str] = {
     SaslauthdPam: "pam",
     SaslauthdShadow: "shadow",
     SaslauthdSasldb: "sasldb",
@@ -55,7 +55,7 @@ def _defaults(wanted: Wanted) -> Iterator[Step]:
     backend, platform = _backend(wanted), wanted.host.platform.saslauthd
     current = wanted.host.saslauthd
     options = tuple(_options(wanted, backend))
-    wish = {"MECHANISMS": (current.mechanism, _MECHANISM[type(backend)], "which accounts saslauthd checks")}
+    wish = {"MECHANISMS": (current.mechanism, _mechanism(backend), "which accounts saslauthd checks")}
     wish["OPTIONS"] = (shlex.join(current.options), shlex.join(options), _why(wanted))
     wish["THREADS"] = (str(current.threads), str(backend.threads), "how many logins are checked at a time")
     if not platform.native_unit:
@@ -69,6 +69,10 @@ def _defaults(wanted: Wanted) -> Iterator[Step]:
             "saslauthd runs without -r: user@anything is let in with the password of user; "
             f"add -r to OPTIONS in {platform.defaults} if nobody logs in with a domain"
         )
+
+
+def _mechanism(backend: Saslauthd) -> str:
+    return next(word for kind, word in _MECHANISM.items() if isinstance(backend, kind))
 
 
 def _why(wanted: Wanted) -> str:

@@ -4,14 +4,15 @@ authentication in the Postfix SMTP/LMTP client"; TLS_README, client levels).
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.changes import BuildTable, WriteFile
 from wizard.errors import PolicyError
 from wizard.formats import maincf
 from wizard.host import MAIN_CF
+from wizard.passwordfile import read_password_file
 from wizard.policy import Smarthost, SmarthostTls
-from wizard.policyfile import read_password_file
 from wizard.steps import Act, Edit, Note
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _password(wanted: Wanted, smarthost: Smarthost) -> Iterator[Step]:
                 "smarthost.password_file", f"{path} has no password of {smarthost.user} for {key} yet"
             )
         return
-    password = read_password_file(smarthost.password_file, "smarthost.password_file").reveal()
+    password = read_password_file(Path(smarthost.password_file), "smarthost.password_file").reveal()
     entry = f"{key} {smarthost.user}:{password}"
     lines = (current or b"").decode("utf-8", "surrogateescape").splitlines()
     keep = [line for line in lines if line.split(None, 1)[:1] != [key]]

@@ -25,6 +25,7 @@ from wizard.sasl import PLAINTEXT, PREFERENCE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from recipes.backend import BackendRecipe
     from wizard.host import Host
     from wizard.policy import Backend
 
@@ -81,7 +82,7 @@ def mechanisms(host: Host, backend: Backend) -> tuple[Choice, ...]:
     return tuple(_mechanism(host, name, recipe) for name in PREFERENCE) if recipe else ()
 
 
-def _mechanism(host: Host, name: str, recipe: recipes.BackendRecipe) -> Choice:
+def _mechanism(host: Host, name: str, recipe: BackendRecipe) -> Choice:
     off = ""
     package = host.platform.package_of(name)
     if name not in recipe.serves:

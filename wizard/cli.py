@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +17,7 @@ from wizard.root import Root
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from wizard.applying import Handle
     from wizard.secret import Secret
 
 _DONE, _FAILED, _USAGE, _PENDING = 0, 1, 2, 4
@@ -61,7 +63,7 @@ def _as_json(value: object) -> None:
 # the commands
 
 
-def _wizard(arguments: argparse.Namespace, root: Root) -> int:
+def _wizard(arguments: argparse.Namespace, root: Root) -> int:  # noqa: ARG001 - one form for all commands
     from screens import terminal  # noqa: PLC0415 - Textual is loaded for the wizard only
 
     reason = terminal.unusable()
@@ -87,7 +89,7 @@ def _status(arguments: argparse.Namespace, root: Root) -> int:
     return _DONE
 
 
-def _policy(arguments: argparse.Namespace, root: Root) -> int:
+def _policy(arguments: argparse.Namespace, root: Root) -> int:  # noqa: ARG001 - one form for all commands
     from wizard import engine, policyfile, report  # noqa: PLC0415
 
     found = engine.in_force(engine.observe(root))
@@ -157,13 +159,13 @@ def _history(arguments: argparse.Namespace, root: Root) -> int:
 
 
 def _test(arguments: argparse.Namespace, root: Root) -> int:
-    from wizard import engine, verify  # noqa: PLC0415
+    from wizard import engine, report, verify  # noqa: PLC0415
     from wizard.checks import as_json  # noqa: PLC0415
 
     if not root.live:
         raise HostError("--root connects to nothing, so there is nothing to test")
     password = _password(arguments)
-    show = None if arguments.json else lambda result: _print(verify.result_lines(result))
+    show = None if arguments.json else lambda result: _print(report.result_lines(result))
     results = verify.run(engine.observe(root), user=arguments.user, password=password, on_result=show)
     if arguments.json:
         _as_json(as_json(results))
@@ -199,6 +201,23 @@ def _user(arguments: argparse.Namespace, root: Root) -> int:
 
 
 # what several commands need
+
+
+def _follow(handle: Handle) -> int:
+    """Print what the process that applies tells, until it ends; interrupting this does not stop it."""
+    from wizard import report  # noqa: PLC0415
+
+    while True:
+        ended = handle.finished
+        for event in handle.poll():
+            lines = report.event_lines(event)
+            if event.kind == "failed":
+                _complain("\n".join(lines))
+            else:
+                _print(lines)
+        if ended:
+            return _FAILED if handle.exit_code is None else handle.exit_code
+        time.sleep(0.05)
 
 
 def _must_be_root(root: Root) -> None:

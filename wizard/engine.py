@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import recipes
+from wizard import accounts as sasldb
 from wizard import journal, packages, policyfile, remembered
 from wizard.changes import InstallPackages
 from wizard.errors import HostError
@@ -17,6 +18,7 @@ from wizard.steps import Wanted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wizard.accounts import Sasldb
     from wizard.root import Root
     from wizard.steps import Step
 
@@ -85,6 +87,21 @@ def plan(policy: Policy, host: Host) -> Plan:
     if needed:
         host = Host(host.root, arriving=packages.arriving(needed))
     return assemble(policy, whole, host, _steps(Wanted(policy, whole, host), needed))
+
+
+def accounts(host: Host) -> Sasldb:
+    """Return the accounts of the back end in force.
+
+    Raises:
+        HostError: when that back end has none of its own, so that they are made elsewhere.
+
+    """
+    backend = recipes.read(host).backend
+    recipe = recipes.recipe_of(type(backend)) if backend else None
+    if recipe is None or not recipe.owns_accounts:
+        what = f"{backend.type} has no accounts of its own" if backend else "no back end is set up"
+        raise HostError(f"{what}: there is nothing to add to or to list here")
+    return sasldb.of(host)
 
 
 def _steps(wanted: Wanted, needed: tuple[str, ...]) -> Iterator[Step]:

@@ -38,6 +38,20 @@ def read_password_file(path: Path, key: str) -> Secret:
     return Secret(_without_line_end(found.content).decode())
 
 
+def checked(line: str) -> Secret:
+    """Return the password that was typed, without the line's end.
+
+    Raises:
+        PolicyError: if it is none.
+
+    """
+    content = line.encode(errors="surrogateescape")
+    problem = _no_password(content)
+    if problem:
+        raise PolicyError("", f"the password {problem}")
+    return Secret(_without_line_end(content).decode())
+
+
 def _open_to_others(path: Path, found: SmallFile) -> str | None:
     """Say who else could read or replace the password, as sshd(8) does for its keys."""
     if found.owner not in {_ROOT, os.geteuid()}:

@@ -6,7 +6,7 @@ in the order in which they are safe to make, and ``postconf`` reads the result o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from wizard import changes
@@ -42,6 +42,15 @@ class Plan:
     def pending(self) -> bool:
         """Whether there is anything to do."""
         return bool(self.changes)
+
+    @property
+    def summary(self) -> str:
+        """The plan in one line, for the list of past changes."""
+        sections = [
+            field.name for field in fields(self.policy) if getattr(self.policy, field.name) is not None
+        ]
+        count = len(self.changes)
+        return f"{', '.join(sections)}: {count} change{'s' if count > 1 else ''}"
 
     @property
     def interruption(self) -> str:
@@ -119,23 +128,12 @@ def _edited(path: str, data: bytes, steps: Sequence[Edit]) -> bytes:
 
 # order
 
-_RANKS = (
-    changes.InstallPackages,
-    changes.CreateGroup,
-    changes.JoinGroup,
-    changes.StatOverride,
-    changes.MakeDirectory,
-    changes.MakeLink,
-    changes.ShareSecrets,
-    changes.MakeCertificate,
-    changes.WriteFile,
-    changes.BuildTable,
-)
+_ORDER = tuple(changes.KINDS.values())
 
 
 def _rank(change: Change) -> int:
     """Return a change's place: what others need comes first, what opens the door comes last."""
-    rank = _RANKS.index(type(change))
+    rank = _ORDER.index(type(change))
     # among the files master.cf comes last: it opens ports that need all the others
     return rank * 2 + (change.target == MASTER_CF)
 
@@ -146,7 +144,7 @@ def _services(acts: Sequence[Act], host: Host, work: Sequence[Change]) -> Iterat
         return
     for service in ("saslauthd", "postfix"):
         mine = [act for act in acts if act.service == service]
-        state = changes.service_state(service)
+        state = changes.service_state(service, host.root)
         actions = {act.action for act in mine}
         reason = "\n".join(dict.fromkeys(act.reason for act in mine if act.action != "enable"))
         if "enable" in actions and state.enabled is False:

@@ -35,7 +35,12 @@ def running(service: str) -> bool:
 
     One inside a container or another root directory, which a host sees as well, does not count.
     """
-    return any(_is(process, *_PROGRAMS[service]) for process in psutil.process_iter())
+    return bool(processes(service))
+
+
+def processes(service: str) -> list[psutil.Process]:
+    """Return the processes of ``service`` on this host."""
+    return [process for process in psutil.process_iter() if _is(process, *_PROGRAMS[service])]
 
 
 def _is(process: psutil.Process, program: str, directory: str) -> bool:

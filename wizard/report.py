@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from wizard.checks import Result
     from wizard.engine import InForce
+    from wizard.events import Event
+    from wizard.explain import Problem
     from wizard.inventory import PostfixParts, SaslParts, SmtpdConfParts
     from wizard.overview import Overview
     from wizard.plan import Plan
     from wizard.root import Root
+
+_WIDTH = 100  # characters of an explanation's line
+_SKIPPED = "\N{EN DASH}"
 
 
 def shown(text: str) -> str:
@@ -79,3 +86,41 @@ def plan_lines(plan: Plan, root: Root) -> Iterator[str]:
 def by_hand_lines(found: InForce) -> Iterator[str]:
     """Yield, as comments of a policy file, what no section can express."""
     yield from (f"# {line}" for text in found.by_hand for line in text.splitlines())
+
+
+def event_lines(event: Event) -> Iterator[str]:
+    """Yield what a process that applies has told, in words."""
+    if event.kind == "step":
+        yield f"[{event.number}/{event.total}] {shown(event.text)}"
+    elif event.kind == "testing":
+        yield f"{event.text}: {event.total} tests"
+    elif event.result:
+        yield from result_lines(event.result)
+    else:
+        yield from (shown(line) for line in event.text.splitlines())
+
+
+def result_lines(result: Result) -> Iterator[str]:
+    """Yield a result for a terminal: one line, and under a failure what was expected, seen, and why."""
+    mark = _SKIPPED if result.skipped else "✓" if result.ok else "✗"
+    tail = f" (skipped: {result.skipped})" if result.skipped else ""
+    yield f"{mark} {result.service}: {result.check.title}{tail}"
+    if not result.ok:
+        yield f"    expected  {result.expected}"
+        yield from _wrapped("    observed  ", result.observed)
+        yield from _wrapped("    why       ", result.explanation)
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent=label, subsequent_indent=" " * len(label))
+
+
+def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
+    """Yield what was found in a mail log: each problem with its cause, its remedy and one line that shows it."""
+    for number, problem in enumerate(problems):
+        if number:
+            yield ""
+        times = f"{problem.count} times, last {problem.last}" if problem.count > 1 else problem.last or "once"
+        yield f"{problem.severity.value}: {problem.example}  ({times})"
+        yield from _wrapped("    cause     ", problem.cause)
+        yield from _wrapped("    remedy    ", problem.remedy)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from wizard.host import Host
     from wizard.secret import Secret
 
-_WIDTH = 100  # characters of an explanation's line
-_SKIPPED = "\N{EN DASH}"
 _PATIENCE = 3.0  # seconds; after a reload Postfix opens its ports when it gets round to it
 
 
@@ -86,18 +83,3 @@ def _open_ports() -> set[int]:
         for connection in psutil.net_connections("tcp")
         if connection.status == psutil.CONN_LISTEN and connection.laddr
     }
-
-
-def result_lines(result: Result) -> Iterator[str]:
-    """Yield a result for a terminal: one line, and under a failure what was expected, seen, and why."""
-    mark = _SKIPPED if result.skipped else "✓" if result.ok else "✗"
-    tail = f" (skipped: {result.skipped})" if result.skipped else ""
-    yield f"{mark} {result.service}: {result.check.title}{tail}"
-    if not result.ok:
-        yield f"    expected  {result.expected}"
-        yield from _wrapped("    observed  ", result.observed)
-        yield from _wrapped("    why       ", result.explanation)
-
-
-def _wrapped(label: str, text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent=label, subsequent_indent=" " * len(label))

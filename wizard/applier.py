@@ -1,0 +1,142 @@
+"""The process that applies a plan or takes one back: the host ends as reviewed or as it was.
+
+Started by :mod:`wizard.applying` only, which gives it its work on standard input and the lock, held open.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wizard import journal
+from wizard.changes import KINDS, InstallPackages, WriteFile, codec
+from wizard.errors import WizardError
+from wizard.events import Event
+from wizard.journal import State
+from wizard.root import Root
+from wizard.secret import Secret
+from wizard.takingback import take_back
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wizard.changes import Change
+    from wizard.checks import Check, Result
+    from wizard.journal import Checkpoint
+
+_DONE, _FAILED = 0, 1
+
+
+class _TestsFailedError(WizardError):
+    """Everything was applied, but the server does not do what the policy says."""
+
+
+class Applier:
+    """Works on one checkpoint of one tree, and tells what it does."""
+
+    def __init__(self, checkpoint: Checkpoint, root: Root) -> None:
+        self.checkpoint, self.root = checkpoint, root
+
+    def tell(self, kind: str, text: str = "", number: int = 0, total: int = 0) -> None:
+        """Tell those who follow."""
+        journal.append(self.checkpoint.events, Event(kind, text, number, total).line())
+
+    # there
+
+    def apply(self, changes: Sequence[Change], work: dict[str, codec.Json]) -> int:
+        """Make ``changes`` and test them; take them back if that fails. Return the exit code."""
+        try:
+            self._look_ahead(changes)
+        except WizardError as error:
+            self.tell("failed", str(error))
+            return error.exit_code
+        self.checkpoint = self.checkpoint.at(State.APPLYING)
+        try:
+            self._make(changes)
+            if work["test"]:
+                self._test(str(work["user"]), str(work["password"]))
+        except Exception as error:  # whatever it is, the host must not stay half-way
+            self.tell("failed", str(error) if isinstance(error, WizardError) else f"unforeseen: {error!r}")
+            self.roll_back()
+            return _FAILED
+        self.checkpoint = self.checkpoint.at(State.APPLIED)
+        self.tell("done", "everything is applied")
+        return _DONE
+
+    def _look_ahead(self, changes: Sequence[Change]) -> None:
+        installs = any(isinstance(change, InstallPackages) for change in changes)
+        for change in changes:
+            # a file that a package of this plan brings is looked at when it is there
+            brought = installs and isinstance(change, WriteFile) and not self.root.path(change.path).exists()
+            if not brought:
+                change.check(self.root)
+
+    def _make(self, changes: Sequence[Change]) -> None:
+        for number, change in enumerate(changes, 1):
+            self.tell("step", change.target, number, len(changes))
+            self.checkpoint.record(change.capture(self.root))
+            change.apply(self.root)
+
+    def _test(self, user: str, password: str) -> None:
+        # what only the tests need is loaded once the files are written
+        from wizard import engine, verify  # noqa: PLC0415
+
+        results = verify.run(
+            engine.observe(self.root),
+            user=user,
+            password=Secret(password) if password else None,
+            on_checks=self._tell_checks,
+            on_result=self._tell_result,
+        )
+        failed = [result.id for result in results if not result.ok]
+        if failed:
+            raise _TestsFailedError(f"{len(failed)} of {len(results)} tests failed: {', '.join(failed)}")
+
+    def _tell_checks(self, checks: tuple[Check, ...]) -> None:
+        self.tell("testing", "testing the live server", total=len(checks))
+
+    def _tell_result(self, result: Result) -> None:
+        journal.append(self.checkpoint.events, Event("test", result.id, result=result).line())
+
+    # and back
+
+    def roll_back(self) -> int:
+        """Take back whatever was made so far. Return the exit code."""
+        self.tell("rolling-back", "taking everything back")
+        problems = take_back(self.checkpoint, self.root)
+        if problems:
+            self.checkpoint = self.checkpoint.at(State.STUCK)
+            self.tell("failed", "not everything could be taken back:\n" + "\n".join(problems))
+            return _FAILED
+        self.checkpoint = self.checkpoint.at(State.ROLLED_BACK)
+        self.tell("rolled-back", "everything is as it was before")
+        return _DONE
+
+
+def main() -> int:
+    """Do the work that standard input describes."""
+    # nothing that ends a terminal ends this; and no memory with a password in it is ever written to a disk
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.umask(0o022)
+    work: dict[str, codec.Json] = json.loads(sys.stdin.buffer.read())
+    root = Root(Path(str(work["root"])))
+    journal.sign(int(str(work["lock"])))
+    applier = Applier(journal.named(root, str(work["checkpoint"])), root)
+    packed = work.get("changes")
+    if isinstance(packed, list):
+        code = applier.apply([codec.unpack(KINDS, record) for record in packed], work)
+    else:
+        code = applier.roll_back()
+    applier.tell("finished", number=code)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""Starts the process that applies a plan or takes one back, and follows it.
+
+It is a process of its own, in a session of its own: the terminal may go away, it goes on to the end. It gets
+its work through a pipe, for that holds secrets, and tells what it does in a file that anybody who comes back
+can read from the beginning.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wizard import journal, policyfile
+from wizard.changes import codec
+from wizard.errors import HostError
+from wizard.events import Event
+from wizard.journal import State
+
+if TYPE_CHECKING:
+    from wizard.journal import Checkpoint
+    from wizard.plan import Plan
+    from wizard.root import Root
+    from wizard.secret import Secret
+
+_PROJECT = Path(__file__).resolve().parent.parent
+_PASSED_ON = ("PYTHONPYCACHEPREFIX", "PYTHONNOUSERSITE", "http_proxy", "https_proxy", "no_proxy", "TZ")
+_DIED = (
+    "the process that changes this host has ended before its work was done; "
+    "postfix-auth rollback brings everything back as it was"
+)
+
+
+@dataclass(slots=True)
+class Handle:
+    """Follows the process that works on ``checkpoint``; several may follow the same one.
+
+    ``exit_code`` is what the command line ends with; None as long as it is at work.
+    """
+
+    checkpoint: Checkpoint
+    root: Root
+    exit_code: int | None = None
+    _process: subprocess.Popen[bytes] | None = None
+    _offset: int = 0
+    _kinds: set[str] = field(default_factory=set)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the process has ended; one more :meth:`poll` then gets the rest of what it told."""
+        if self._process is None:
+            return not journal.locked(self.root)
+        return self._process.poll() is not None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether all was done that was asked for."""
+        return self.exit_code == 0
+
+    def poll(self) -> tuple[Event, ...]:
+        """Return what has happened since the last call, without waiting for more."""
+        ended = self.finished
+        data, self._offset = journal.read_events(self.checkpoint.events, self._offset)
+        events = [Event.of(line) for line in data.decode().split("\n")[:-1]]
+        for event in events:
+            if event.kind == "finished":
+                self.exit_code = event.number
+        if ended and self.exit_code is None:
+            self.exit_code = 1
+            events.append(Event("failed", _DIED))
+        return tuple(events)
+
+
+def start(
+    plan: Plan, root: Root, *, user: str = "", password: Secret | None = None, test: bool = True
+) -> Handle:
+    """Start to apply ``plan``; ``user`` and ``password`` log in for the tests.
+
+    Raises:
+        HostError: when another run is at work, or the last one was interrupted and has to be taken back first.
+        WizardError: when no checkpoint can be written.
+
+    """
+    fd = journal.lock(root)
+    try:
+        left = [one for one in journal.checkpoints(root) if one.state.unfinished]
+        if left:
+            raise HostError(
+                f"the change {left[-1].id} was interrupted half-way: take it back first, with postfix-auth rollback"
+            )
+        checkpoint = journal.create(root, plan.summary, policyfile.render(plan.whole))
+        work: dict[str, codec.Json] = {
+            "changes": [codec.pack(change) for change in plan.changes],
+            "test": test and root.live,
+            "user": user,
+            "password": password.reveal() if password else "",
+        }
+        return _spawn(checkpoint, root, fd, work)
+    finally:
+        os.close(fd)
+
+
+def roll_back(checkpoint: Checkpoint, root: Root) -> Handle:
+    """Start to take back what ``checkpoint`` leads back from.
+
+    Raises:
+        HostError: when another run is at work, or others have changed since what this one changed.
+
+    """
+    fd = journal.lock(root)
+    try:
+        conflicts = [text for ways in checkpoint.ways_back() for way in ways for text in way.conflicts(root)]
+        if conflicts:
+            raise HostError(f"{checkpoint.id} can't be taken back:\n  " + "\n  ".join(conflicts))
+        return _spawn(checkpoint, root, fd, {})
+    finally:
+        os.close(fd)
+
+
+def unfinished(root: Root) -> Handle | None:
+    """Return a handle on what is at work on this host right now, from its beginning; None: nothing is."""
+    if not journal.locked(root):
+        return None
+    busy = [one for one in journal.checkpoints(root) if one.state is State.APPLYING]
+    return Handle(busy[-1], root) if busy else None
+
+
+def _spawn(checkpoint: Checkpoint, root: Root, fd: int, work: dict[str, codec.Json]) -> Handle:
+    offset = checkpoint.events.stat().st_size
+    work |= {"root": str(root.prefix), "checkpoint": checkpoint.id, "lock": fd}
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environment |= {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "HOME": "/root", "PYTHONPATH": str(_PROJECT)}
+    with (checkpoint.directory / "stderr").open("ab") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "wizard.applier"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            cwd="/",
+            env=environment,
+            pass_fds=(fd,),
+            start_new_session=True,
+        )
+    if process.stdin:
+        with process.stdin as pipe:
+            pipe.write(json.dumps(work).encode())
+    return Handle(checkpoint, root, _process=process, _offset=offset)

@@ -1,0 +1,228 @@
+"""Files on disk: read whole, replaced whole, never seen half-written.
+
+A file is replaced by a new one beside it that has its final owner, mode and extended attributes before the
+first byte is written, is on the disk before it takes the name (fsync(2), rename(2)), and takes it at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wizard.errors import HostError, WizardError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wizard.root import Root
+
+_MARK = "postfix-auth-"
+_LINKS_IN_A_ROW = 20
+_HINTS = {
+    errno.EPERM: "; lsattr shows whether it is immutable, chattr -i ends that",
+    errno.EROFS: "; remount it read-write first",
+    errno.ENOSPC: "; make room first",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a file has besides its bytes. ``mtime_ns`` None: now."""
+
+    uid: int
+    gid: int
+    mode: int
+    xattrs: tuple[tuple[str, bytes], ...] = ()
+    mtime_ns: int | None = None
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what the system says of ``path`` into a WizardError for the admin."""
+    try:
+        yield
+    except OSError as error:
+        raise WizardError(f"{path}: {error.strerror}{_HINTS.get(error.errno or 0, '')}") from error
+
+
+def real(root: Root, path: str) -> Path:
+    """Return the file that ``path`` means: a symbolic link is followed, so that the link itself stays.
+
+    Raises:
+        HostError: when it leads nowhere, or through a directory that others than root may write to:
+            the link could be made to lead elsewhere in the next moment.
+
+    """
+    found = root.path(path)
+    if not found.is_symlink():
+        return found
+    for _ in range(_LINKS_IN_A_ROW):
+        if not found.is_symlink():
+            break
+        target = found.readlink()
+        inside = target if target.is_absolute() else _inside(root, found.parent) / target
+        found = root.path(os.path.normpath(inside))
+    if not found.exists():
+        raise HostError(f"{root.path(path)} is a symbolic link that leads nowhere; remove or mend it")
+    _only_roots(root, found)
+    return found
+
+
+def _inside(root: Root, found: Path) -> Path:
+    """Return ``found`` as the tree's own programs would name it."""
+    return Path("/") / found.resolve().relative_to(root.prefix.resolve())
+
+
+def inside(root: Root, found: Path) -> str:
+    """Return the name, inside the tree, of the file at ``found``."""
+    return str(_inside(root, found.parent) / found.name)
+
+
+def _only_roots(root: Root, found: Path) -> None:
+    for parent in found.resolve().parents:
+        if parent == root.prefix.resolve():
+            return
+        info = parent.stat()
+        if info.st_uid not in (0, os.geteuid()) or info.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise HostError(f"{found} is reached by a symbolic link, but others may write to {parent}")
+
+
+def read(found: Path) -> bytes | None:
+    """Return the bytes of the regular file at ``found``; None if there is nothing.
+
+    Raises:
+        HostError: when something else is there: a pipe, a device, a directory.
+
+    """
+    with explained(found):
+        try:
+            # a FIFO would otherwise wait for its writer
+            fd = os.open(found, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise HostError(f"{found} is not a regular file; move it away and try again")
+            return file.read()
+
+
+def look(found: Path) -> Look:
+    """Return owner, mode, extended attributes (access lists among them) and time of the file at ``found``."""
+    with explained(found):
+        info = found.lstat()
+        names = [] if stat.S_ISLNK(info.st_mode) else sorted(os.listxattr(found))
+        xattrs = tuple((name, os.getxattr(found, name)) for name in names)
+    return Look(info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode), xattrs, info.st_mtime_ns)
+
+
+def replace(found: Path, content: bytes, wish: Look) -> None:
+    """Let the file at ``found`` have ``content`` and the ``wish``-ed look, from one moment to the next.
+
+    Raises:
+        WizardError: when the disk is full, read-only, the file immutable ...; the old file is then untouched.
+
+    """
+    beside = temporary(found)
+    with explained(found):
+        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                _dress(fd, wish)
+                file.write(content)
+                file.flush()
+                if wish.mtime_ns is not None:
+                    os.utime(fd, ns=(wish.mtime_ns, wish.mtime_ns))
+                os.fsync(fd)
+            beside.replace(found)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        sync_directory(found.parent)
+
+
+def _dress(fd: int, wish: Look) -> None:
+    os.fchown(fd, wish.uid, wish.gid)
+    os.fchmod(fd, wish.mode)
+    for name, value in wish.xattrs:
+        try:
+            os.setxattr(fd, name, value)
+        except OSError as error:
+            # security labels are given by the system itself where it does not let us
+            if error.errno != errno.ENOTSUP and not name.startswith("security."):
+                raise
+
+
+def place_link(found: Path, target: str) -> None:
+    """Let ``found`` be a symbolic link to ``target``, from one moment to the next."""
+    beside = temporary(found)
+    with explained(found):
+        beside.symlink_to(target)
+        try:
+            beside.replace(found)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        sync_directory(found.parent)
+
+
+def remove(found: Path) -> None:
+    """Remove the file or link at ``found``, if there is one."""
+    with explained(found):
+        found.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            sync_directory(found.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Bring a directory's names to the disk."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def temporary(found: Path) -> Path:
+    """Return an unpredictable name beside ``found``; :func:`sweep` knows it again."""
+    return found.with_name(f".{found.name}.{_MARK}{secrets.token_hex(8)}")
+
+
+def sweep(found: Path) -> None:
+    """Remove what a killed run has left beside ``found``. Only for the holder of the lock."""
+    start = f".{found.name}.{_MARK}"
+    with explained(found), suppress(FileNotFoundError):
+        for left in [item for item in found.parent.iterdir() if item.name.startswith(start)]:
+            if left.lstat().st_uid == os.geteuid() and not stat.S_ISDIR(left.lstat().st_mode):
+                left.unlink(missing_ok=True)
+
+
+def missing_parents(found: Path) -> tuple[Path, ...]:
+    """Return the directories above ``found`` that are not there, the highest first."""
+    return tuple(reversed([parent for parent in found.parents if not parent.exists()]))
+
+
+def make_parents(found: Path) -> None:
+    """Make the directories that are missing above ``found``: root's own, open to all for reading."""
+    for parent in missing_parents(found):
+        with explained(parent):
+            parent.mkdir(mode=0o755)
+            parent.chmod(0o755)  # whatever the umask is
+            sync_directory(parent.parent)
+
+
+def remove_empty(directory: Path) -> None:
+    """Remove ``directory`` if it is there and empty: what others have put in it since stays."""
+    with explained(directory):
+        try:
+            directory.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY):
+                raise

@@ -1,0 +1,57 @@
+"""Users and groups by name, in the tree that is worked on (passwd(5), group(5))."""
+
+from __future__ import annotations
+
+import grp
+import pwd
+from typing import TYPE_CHECKING
+
+from wizard.errors import WizardError
+
+if TYPE_CHECKING:
+    from wizard.root import Root
+
+
+def uid(root: Root, name: str) -> int:
+    """Return the number of the user ``name``; WizardError if there is none."""
+    if root.live:
+        try:
+            return pwd.getpwnam(name).pw_uid
+        except KeyError:
+            raise WizardError(f"there is no user {name} on this host") from None
+    return _number(root, "/etc/passwd", name)
+
+
+def gid(root: Root, name: str) -> int:
+    """Return the number of the group ``name``; WizardError if there is none."""
+    if root.live:
+        try:
+            return grp.getgrnam(name).gr_gid
+        except KeyError:
+            raise WizardError(f"there is no group {name} on this host") from None
+    return _number(root, "/etc/group", name)
+
+
+def members(root: Root, group: str) -> frozenset[str] | None:
+    """Return who the group file names as members of ``group``; None if it has no such group."""
+    for fields in _lines(root, "/etc/group"):
+        if fields[0] == group and len(fields) > 3:  # noqa: PLR2004 - name, password, number, members
+            return frozenset(filter(None, fields[3].split(",")))
+    return None
+
+
+def _number(root: Root, file: str, name: str) -> int:
+    if name == "root":
+        return 0
+    for fields in _lines(root, file):
+        if fields[0] == name and len(fields) > 2 and fields[2].isdigit():  # noqa: PLR2004 - name, password, number
+            return int(fields[2])
+    raise WizardError(f"{root.path(file)} has no {name}")
+
+
+def _lines(root: Root, file: str) -> list[list[str]]:
+    try:
+        text = root.path(file).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    return [line.split(":") for line in text.splitlines()]

@@ -1,0 +1,148 @@
+"""What services do once their files are written: start, reload, restart, start at boot.
+
+On the way back it is the same the other way round: whatever ran before runs again, with the old files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from wizard import processes, services
+from wizard.changes.base import Change, Undo
+from wizard.errors import WizardError
+
+if TYPE_CHECKING:
+    from wizard.root import Root
+
+_SERVICES = ("postfix", "saslauthd")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Whether a service runs, and whether it starts at boot (None: nothing boots here)."""
+
+    running: bool
+    enabled: bool | None
+
+
+def service_state(service: str, root: Root) -> State:
+    """Ask for the state of ``service`` on this host."""
+    return State(processes.running(service), processes.enabled(service, root))
+
+
+@dataclass(frozen=True, slots=True)
+class _Service(Change):
+    verb: ClassVar[str]
+    service: str
+
+    def __post_init__(self) -> None:
+        if self.service not in _SERVICES:
+            raise WizardError(f"{self.service!r} is not a service that is managed here")
+
+    @property
+    def target(self) -> str:
+        """What is done, in words."""
+        return f"{self.verb} {self.service}"
+
+    def diff(self, root: Root) -> str:  # noqa: ARG002 - the same on every host
+        """Return the command."""
+        return f"+ systemctl {self.verb} {self.service}\n"
+
+    def done(self, root: Root) -> bool:  # noqa: ARG002 - a plan has it only if it is needed
+        """Whether it need not be done: never."""
+        return False
+
+    def capture(self, root: Root) -> tuple[Undo, ...]:
+        """Return that the service has to be as it was: running with its old files, or not at all."""
+        return (Revive(self.service, service_state(self.service, root).running),)
+
+
+@dataclass(frozen=True, slots=True)
+class StartService(_Service):
+    """Start a service that does not run."""
+
+    kind: ClassVar[str] = "start-service"
+    verb: ClassVar[str] = "start"
+
+    def apply(self, root: Root) -> None:  # noqa: ARG002 - there is but one live host
+        """Start it; WizardError when it does not run afterwards."""
+        services.start(self.service)
+
+
+@dataclass(frozen=True, slots=True)
+class RestartService(_Service):
+    """Stop and start a service: for a moment nobody is served."""
+
+    kind: ClassVar[str] = "restart-service"
+    verb: ClassVar[str] = "restart"
+
+    def apply(self, root: Root) -> None:  # noqa: ARG002 - there is but one live host
+        """Restart it; WizardError when it does not run afterwards."""
+        services.restart(self.service)
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadService(_Service):
+    """Let a service read its files anew; who is connected stays so."""
+
+    kind: ClassVar[str] = "reload-service"
+    verb: ClassVar[str] = "reload"
+
+    def apply(self, root: Root) -> None:  # noqa: ARG002 - there is but one live host
+        """Reload it; WizardError when it can't."""
+        services.reload(self.service)
+
+
+@dataclass(frozen=True, slots=True)
+class EnableService(_Service):
+    """Let a service start at boot."""
+
+    kind: ClassVar[str] = "enable-service"
+    verb: ClassVar[str] = "enable"
+
+    def done(self, root: Root) -> bool:
+        """Whether it does; also where nothing boots."""
+        return processes.enabled(self.service, root) is not False
+
+    def capture(self, root: Root) -> tuple[Undo, ...]:
+        """Return that it does not, as before."""
+        return () if self.done(root) else (Disable(self.service),)
+
+    def apply(self, root: Root) -> None:  # noqa: ARG002 - there is but one live host
+        """Enable it; WizardError when systemctl can't."""
+        services.enable(self.service, at_boot=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Revive(Undo):
+    """Lets a service run with its old files again, or stops it if it did not run.
+
+    A restart and no reload: an smtpd that kept failing is not tried again for a minute, and only a stop ends that.
+    """
+
+    kind: ClassVar[str] = "revive-service"
+    service: str
+    running: bool
+
+    def undo(self, root: Root) -> None:
+        """Restart or stop it."""
+        if not root.live:
+            return
+        if self.running:
+            services.restart(self.service)
+        elif processes.running(self.service):
+            services.stop(self.service)
+
+
+@dataclass(frozen=True, slots=True)
+class Disable(Undo):
+    """Takes a service out of those that start at boot."""
+
+    kind: ClassVar[str] = "disable-service"
+    service: str
+
+    def undo(self, root: Root) -> None:
+        """Disable it, if it is enabled."""
+        if root.live and processes.enabled(self.service, root):
+            services.enable(self.service, at_boot=False)

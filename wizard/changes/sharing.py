@@ -1,0 +1,159 @@
+"""The secrets file (sasldb), made readable for Postfix inside its chroot and outside of it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from wizard.changes import disk, owners, words
+from wizard.changes.base import Change, Undo
+from wizard.changes.files import RestoreFile
+from wizard.errors import HostError, WizardError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wizard.root import Root
+
+_MODE = 0o660
+_SQUINT = 0o007  # what others may do with it must be nothing
+
+
+@dataclass(frozen=True, slots=True)
+class ShareSecrets(Change):
+    """The file at ``path`` belongs to root and ``group``, whose members may read it; nobody else gets to.
+
+    ``shared``, if not empty, is where the file really lies then, inside the directory that chrooted programs
+    can't leave; a symbolic link stays at ``path``. A copy would go stale with every new password.
+    """
+
+    kind: ClassVar[str] = "share-secrets"
+    path: str
+    shared: str
+    group: str
+
+    def __post_init__(self) -> None:
+        words.path(self.path)
+        words.account(self.group)
+        if self.shared:
+            words.path(self.shared)
+
+    @property
+    def target(self) -> str:
+        """The secrets file."""
+        return self.path
+
+    def diff(self, root: Root) -> str:
+        """Return the commands."""
+        access = f"+ chown root:{self.group} {self._home}\n+ chmod {_MODE:04o} {self._home}\n"
+        if self.shared and not self._linked(root):
+            return f"+ mv {self.path} {self.shared}\n+ ln -s {self.shared} {self.path}\n{access}"
+        return access
+
+    @property
+    def _home(self) -> str:
+        return self.shared or self.path
+
+    def _linked(self, root: Root) -> bool:
+        found = root.path(self.path)
+        return found.is_symlink() and str(found.readlink()) == self.shared
+
+    def done(self, root: Root) -> bool:
+        """Whether the group can use it, others can't, and it lies where it has to."""
+        if self.shared and not self._linked(root):
+            return False
+        found = disk.real(root, self.path) if root.path(self.path).exists() else None
+        if found is None:
+            return False
+        info = found.stat()
+        try:
+            gid = owners.gid(root, self.group)
+        except WizardError:  # a group that is still to be created
+            return False
+        return info.st_gid == gid and not info.st_mode & _SQUINT and bool(info.st_mode & stat.S_IRGRP)
+
+    def check(self, root: Root) -> None:
+        """Look that regular files are at both names, or nothing; HostError otherwise."""
+        for path in filter(None, (self.path, self.shared)):
+            found = root.path(path)
+            if found.is_symlink() and not found.exists():
+                raise HostError(f"{found} is a symbolic link that leads nowhere; remove or mend it")
+            disk.read(found)
+
+    def capture(self, root: Root) -> tuple[Undo, ...]:
+        """Return owner, mode and place of the file, and what is at the second name."""
+        found = root.path(self.path)
+        if not found.exists():
+            back = RestoreSecrets(self.path)
+        else:
+            info = found.stat()
+            link = str(found.readlink()) if found.is_symlink() else None
+            back = RestoreSecrets(self.path, link, info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode))
+        if not self.shared or self._linked(root):
+            return (back,)
+        return (back, RestoreFile.of(root, root.path(self.shared)))
+
+    def apply(self, root: Root) -> None:
+        """Make it so.
+
+        Raises:
+            WizardError: when there is no such file; its package makes it.
+
+        """
+        self.check(root)
+        found = root.path(self.path)
+        content = disk.read(found)
+        if content is None:
+            raise WizardError(f"{found} is not there; saslpasswd2 makes it with the first account")
+        look = disk.Look(0, owners.gid(root, self.group), _MODE)
+        if self.shared and not self._linked(root):
+            home = root.path(self.shared)
+            disk.make_parents(home)
+            disk.replace(home, content, look)
+            disk.place_link(found, self.shared)
+            return
+        _dress(disk.real(root, self.path), look)
+
+
+def _dress(found: Path, look: disk.Look) -> None:
+    with disk.explained(found):
+        # first the mode, so that at no moment a wrong group can read
+        found.chmod(look.mode & 0o600)
+        os.chown(found, look.uid, look.gid)
+        found.chmod(look.mode)
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreSecrets(Undo):
+    """Brings the secrets file back to its old place, owner and mode, with the secrets that are in it now.
+
+    ``link``: where the name led to, None: it was the file itself. ``uid`` -1: there was no file.
+    """
+
+    kind: ClassVar[str] = "restore-secrets"
+    path: str
+    link: str | None = None
+    uid: int = -1
+    gid: int = -1
+    mode: int = 0
+
+    def undo(self, root: Root) -> None:
+        """Do it; a password that was changed in the meantime stays changed."""
+        found = root.path(self.path)
+        disk.sweep(found)
+        content = disk.read(found)
+        if self.uid < 0:
+            disk.remove(found)
+        elif content is None:
+            raise WizardError(f"{found} is gone; restore it from a backup")
+        elif self.link is None:
+            look = disk.Look(self.uid, self.gid, self.mode)
+            if found.is_symlink():
+                disk.replace(found, content, look)
+            else:
+                _dress(found, look)
+        else:
+            disk.place_link(found, self.link)
+            _dress(disk.real(root, self.path), disk.Look(self.uid, self.gid, self.mode))

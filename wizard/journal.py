@@ -1,0 +1,246 @@
+"""What was changed on this host and what leads back from it, kept durably before each change is made.
+
+A checkpoint is a directory for root only, ``/var/lib/postfix-auth/checkpoints/ID``, with ``about.json`` (time,
+summary, the policy, how far it got), ``undo.jsonl`` (the ways back, one line a change, in the order of the
+changes) and ``events.jsonl`` (what the process that applies has told so far).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from wizard.changes import UNDO_KINDS, codec, disk
+from wizard.errors import HostError, PolicyError, WizardError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from wizard.changes import Undo
+    from wizard.root import Root
+
+_HOME = "/var/lib/postfix-auth"
+_ABOUT, _UNDO, _EVENTS = "about.json", "undo.jsonl", "events.jsonl"
+_PRIVATE = disk.Look(0, 0, 0o600)
+
+
+class State(StrEnum):
+    """How far a checkpoint got."""
+
+    PREPARED = "prepared"
+    APPLYING = "applying"
+    APPLIED = "applied"
+    ROLLED_BACK = "rolled back"
+    STUCK = "stuck"  # neither applied nor wholly rolled back
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the host may be half-way."""
+        return self in (State.APPLYING, State.STUCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What undoes an applied plan. ``time`` is UTC; ``policy``: the whole policy, as a file's text."""
+
+    id: str
+    time: str
+    summary: str
+    policy: str
+    state: State
+    directory: Path
+
+    @property
+    def events(self) -> Path:
+        """Where the process at work tells what it does."""
+        return self.directory / _EVENTS
+
+    def at(self, state: State) -> Checkpoint:
+        """Note durably that it has come to ``state``; return it so."""
+        moved = replace(self, state=state)
+        about = {key: value for key, value in asdict(moved).items() if key != "directory"}
+        disk.replace(self.directory / _ABOUT, json.dumps(about).encode(), _here())
+        return moved
+
+    def record(self, ways: Sequence[Undo]) -> None:
+        """Keep durably what leads back from the change that comes next."""
+        line = json.dumps([codec.pack(way) for way in ways]).encode() + b"\n"
+        append(self.directory / _UNDO, line)
+
+    def ways_back(self) -> tuple[tuple[Undo, ...], ...]:
+        """Return what leads back, for each change in the order in which they were made.
+
+        Raises:
+            WizardError: when the record is damaged.
+
+        """
+        content = disk.read(self.directory / _UNDO) or b""
+        # a line without an end was being written when the machine stopped: its change was not begun
+        lines = content.split(b"\n")[:-1]
+        return tuple(tuple(codec.unpack(UNDO_KINDS, record) for record in json.loads(line)) for line in lines)
+
+
+def append(path: Path, line: bytes) -> None:
+    """Add ``line`` to the private file at ``path``, and wait until it is on the disk."""
+    with disk.explained(path):
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, line)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _here() -> disk.Look:
+    return replace(_PRIVATE, uid=os.geteuid(), gid=os.getegid())
+
+
+def create(root: Root, summary: str, policy: str) -> Checkpoint:
+    """Make a new checkpoint. Only for the holder of the lock.
+
+    Raises:
+        WizardError: when it can't be written.
+
+    """
+    now = datetime.now(UTC)
+    home = _private(_checkpoints(root))
+    stem = now.strftime("%Y%m%d-%H%M%S")
+    names = (stem, *(f"{stem}-{number}" for number in range(2, 1000)))
+    name = next(name for name in names if not (home / name).exists())
+    directory = _private(home / name)
+    made = Checkpoint(name, now.isoformat(timespec="seconds"), summary, policy, State.PREPARED, directory)
+    append(made.events, b"")
+    return made.at(State.PREPARED)
+
+
+def _checkpoints(root: Root) -> Path:
+    return root.path(f"{_HOME}/checkpoints")
+
+
+def _private(directory: Path) -> Path:
+    disk.make_parents(directory)
+    with disk.explained(directory):
+        directory.mkdir(mode=0o700, exist_ok=True)
+        disk.sync_directory(directory.parent)
+    return directory
+
+
+def checkpoints(root: Root) -> tuple[Checkpoint, ...]:
+    """Return every checkpoint, the oldest first; those that were never begun are left out.
+
+    Raises:
+        HostError: when only root may see them, and this is not root.
+
+    """
+    home = _checkpoints(root)
+    try:
+        names = sorted(item.name for item in home.iterdir()) if home.exists() else []
+    except PermissionError:
+        raise HostError(f"{home} is for root only: run this as root") from None
+    found = [one for name in names if (one := _load(home / name))]
+    return tuple(one for one in found if one.state is not State.PREPARED)
+
+
+def _load(directory: Path) -> Checkpoint | None:
+    content = disk.read(directory / _ABOUT)
+    if content is None:
+        return None
+    about = json.loads(content)
+    return Checkpoint(
+        str(about["id"]),
+        str(about["time"]),
+        str(about["summary"]),
+        str(about["policy"]),
+        State(about["state"]),
+        directory,
+    )
+
+
+def named(root: Root, identity: str) -> Checkpoint:
+    """Return the checkpoint ``identity``, however far it got; WizardError if there is none."""
+    found = _load(_checkpoints(root) / identity)
+    if found is None:
+        raise WizardError(f"there is no checkpoint {identity}")
+    return found
+
+
+def find(root: Root, identity: str = "") -> Checkpoint:
+    """Return the checkpoint ``identity``; empty: an unfinished one, or else the last that is in force.
+
+    Raises:
+        PolicyError: when there is none.
+
+    """
+    known = checkpoints(root)
+    if identity:
+        wanted = [one for one in known if one.id == identity]
+    else:
+        wanted = [one for one in known if one.state.unfinished]
+        wanted = wanted or [one for one in known if one.state is State.APPLIED]
+    if not wanted:
+        what = f"there is no change {identity}" if identity else "there is nothing to take back"
+        raise PolicyError("ID" if identity else "", f"{what}; postfix-auth history lists past changes")
+    if wanted[-1].state is State.ROLLED_BACK:
+        raise PolicyError("ID", f"{identity} is taken back already")
+    return wanted[-1]
+
+
+def last_policy(root: Root) -> str:
+    """Return the text of the policy that was applied last and is in force; empty if there is none."""
+    with suppress(HostError):
+        applied = [one.policy for one in checkpoints(root) if one.state is State.APPLIED]
+        return applied[-1] if applied else ""
+    return ""
+
+
+def lock(root: Root) -> int:
+    """Take the lock that whoever changes this host holds; return its file descriptor, to be kept open.
+
+    Raises:
+        HostError: when another run holds it; names its process.
+
+    """
+    path = _private(root.path(_HOME).parent) / "postfix-auth" / "lock"
+    disk.make_parents(path)
+    with disk.explained(path):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(fd, 20).decode(errors="replace").strip()
+        os.close(fd)
+        raise HostError(
+            f"another run of postfix-auth is at work (process {holder or 'unknown'}); wait for its end"
+        ) from None
+    return fd
+
+
+def sign(fd: int) -> None:
+    """Write this process down as the holder of the lock."""
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+
+
+def locked(root: Root) -> bool:
+    """Whether some run is at work."""
+    try:
+        os.close(lock(root))
+    except HostError:
+        return True
+    return False
+
+
+def read_events(path: Path, offset: int) -> tuple[bytes, int]:
+    """Return the whole lines that were written after ``offset``, and where the next ones begin."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        new = file.read()
+    whole = new[: new.rfind(b"\n") + 1]
+    return whole, offset + len(whole)

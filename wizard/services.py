@@ -1,0 +1,135 @@
+"""Starts, stops and reloads Postfix and saslauthd: under systemd, and on hosts without any init (containers).
+
+Whether it worked is asked of the processes, for units say little: Debian 12's ``postfix.service`` is a stub,
+and its saslauthd script ends well without starting anything.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from wizard.commands import run
+from wizard.errors import WizardError
+from wizard.processes import processes, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wizard.commands import Outcome
+
+_SECONDS = 20.0  # a start that takes longer is taken for a failure
+_NOT_THERE = 127
+
+
+def systemd() -> bool:
+    """Whether systemd is at work here (sd_booted(3))."""
+    return Path("/run/systemd/system").is_dir()
+
+
+def start(service: str) -> None:
+    """Start ``service``, also when systemd believes that it runs.
+
+    Raises:
+        WizardError: when no process of it is there afterwards.
+
+    """
+    doing = f"starting {service}"
+    if systemd():
+        run(["systemctl", "daemon-reload"]).expect(doing)
+        # a unit that stays active while its processes are gone would not be started by "start"
+        outcome = run(["systemctl", "restart", service], timeout=_SECONDS * 2)
+    elif service == "postfix":
+        outcome = run(["postfix", "start"], timeout=_SECONDS * 2)
+    else:
+        outcome = run([f"/etc/init.d/{service}", "start"], timeout=_SECONDS * 2)
+    if not _comes_true(lambda: running(service)):
+        raise WizardError(f"{doing}: it does not run\n{_said(service, outcome)}")
+
+
+def stop(service: str) -> None:
+    """Stop ``service`` and see to it that no process of it is left.
+
+    Raises:
+        WizardError: when one is left.
+
+    """
+    if systemd():
+        run(["systemctl", "stop", service], timeout=_SECONDS * 2)
+    elif service != "postfix":
+        run([f"/etc/init.d/{service}", "stop"], timeout=_SECONDS * 2)
+    if running(service) and service == "postfix":
+        run(["postfix", "stop"], timeout=_SECONDS * 2)
+    # Debian 12's script forgets a daemon whose directory has changed
+    left = processes(service)
+    for process in left:
+        _quietly(process.terminate)
+    _, stubborn = psutil.wait_procs(left, timeout=_SECONDS / 4)
+    for process in stubborn:
+        _quietly(process.kill)
+    if not _comes_true(lambda: not running(service)):
+        raise WizardError(f"stopping {service}: it still runs")
+
+
+def restart(service: str) -> None:
+    """Stop and start ``service``; WizardError as for both."""
+    if not (systemd() and service == "postfix"):
+        stop(service)
+    start(service)
+
+
+def reload(service: str) -> None:
+    """Let ``service`` read its configuration anew, without an interruption.
+
+    Raises:
+        WizardError: when it can't.
+
+    """
+    doing = f"reloading {service}"
+    if service != "postfix":
+        restart(service)
+        return
+    outcome = run(["postfix", "reload"])
+    if not outcome.ok or not running(service):
+        raise WizardError(f"{doing}: {_said(service, outcome)}")
+
+
+def enable(service: str, *, at_boot: bool) -> None:
+    """Let ``service`` start at boot, or not.
+
+    Raises:
+        WizardError: when systemctl can't.
+
+    """
+    verb = "enable" if at_boot else "disable"
+    run(["systemctl", verb, service]).expect(f"{verb[:-1]}ing {service} at boot")
+
+
+def _comes_true(condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + _SECONDS
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _quietly(signal: Callable[[], None]) -> None:
+    try:
+        signal()
+    except psutil.NoSuchProcess:
+        return
+
+
+def _said(service: str, outcome: Outcome) -> str:
+    """Return what the program said, and what the journal has on it."""
+    said = [line for line in (outcome.stderr + outcome.stdout).splitlines() if line.strip()]
+    if systemd():
+        journal = run(
+            ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", "8", "-t", service, "-u", service]
+        )
+        said += journal.stdout.splitlines() if journal.status != _NOT_THERE else []
+    return "\n".join(said[-12:])

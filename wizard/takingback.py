@@ -1,0 +1,32 @@
+"""Takes a checkpoint back: first every file, group and package, then the services, which read those files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wizard.changes import Revive
+from wizard.errors import WizardError
+
+if TYPE_CHECKING:
+    from wizard.changes import Undo
+    from wizard.journal import Checkpoint
+    from wizard.root import Root
+
+
+def take_back(checkpoint: Checkpoint, root: Root) -> tuple[str, ...]:
+    """Follow every way back of ``checkpoint``, the last change first; what fails does not stop the rest.
+
+    It can be done any number of times, and after a crash at any point. Returns what failed, in words.
+    """
+    ways = [way for change in reversed(checkpoint.ways_back()) for way in change]
+    services = {way.service: way for way in ways if isinstance(way, Revive)}
+    others = [way for way in ways if not isinstance(way, Revive)]
+    return tuple(problem for way in (*others, *services.values()) if (problem := _follow(way, root)))
+
+
+def _follow(way: Undo, root: Root) -> str:
+    try:
+        way.undo(root)
+    except (WizardError, OSError) as error:
+        return str(error)
+    return ""
