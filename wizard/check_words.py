@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _TOO_BUSY, _TLS_FIRST, _WRONG_PASSWORD = 421, 530, 535  # RFC 5321, section 3.8; RFC 4954, section 6
 
 _DEAD = (
-    "Postfix's smtpd ends too early. The log has a line with 'fatal:' that says why: often no SASL mechanism "
-    "is left (mech_list wants blanks, no commas), smtpd.conf can't be read, or the relay restrictions refuse "
-    "nobody. Once that is mended, stop and start Postfix; after a reload it still waits a minute before it "
-    "tries again."
+    "Postfix's smtpd ends too early. The log has a line with 'fatal:' that says why: often no SASL "
+    "mechanism is left (mech_list wants blanks, no commas), smtpd.conf can't be read, Dovecot does not "
+    "answer, or the relay restrictions refuse nobody. Once that is mended, stop and start Postfix; after a "
+    "reload it still waits a minute before it tries again."
 )
 NO_STARTTLS = (
     "The service does not offer TLS. Set smtpd_tls_security_level to may or encrypt and see that the "
