@@ -1,4 +1,4 @@
-"""Back ends that libsasl reads itself, inside smtpd: the secret is stored, so every mechanism can be served."""
+"""Back ends that libsasl reads itself, inside smtpd: secrets are stored, so every mechanism can be served."""
 
 from __future__ import annotations
 

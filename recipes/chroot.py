@@ -91,14 +91,14 @@ _DROP_IN = "/etc/systemd/system/saslauthd.service.d/postfix-auth.conf"
 
 def _drop_in(wanted: Wanted, directory: str) -> Iterator[Step]:
     """Yield the unit's drop-in: its PID file moves with ``-m``, and nobody else makes the directory."""
-    current = wanted.host.read(_DROP_IN)
+    current, group = wanted.host.read(_DROP_IN), wanted.host.platform.sasl.group
     wish: bytes | None = None
     if directory != wanted.host.platform.saslauthd.run_dir:
         wish = (
             "# saslauthd's socket is in Postfix's queue directory; written by postfix-auth\n"
             "[Service]\n"
             f"PIDFile={directory}/saslauthd.pid\n"
-            f"ExecStartPre=/usr/bin/install -d -o root -g {wanted.host.platform.sasl.group} -m 0710 {directory}\n"
+            f"ExecStartPre=/usr/bin/install -d -o root -g {group} -m 0710 {directory}\n"
         ).encode()
     if wish != current:
         why = (

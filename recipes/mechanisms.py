@@ -126,7 +126,7 @@ def read(host: Host) -> Mechanisms | None:
         return None
     listed = host.smtpd_conf.mech_list or tuple(name for name in PREFERENCE if name in host.mechanisms)
     service = postfix.auth_services[0]
-    tls_first = all(postfix.yes("smtpd_tls_auth_only", s) for s in postfix.auth_services)
+    tls_first = all(postfix.auth_in_tls_only(s) for s in postfix.auth_services)
     before = _split(postfix.value(_PLAIN_OPTIONS, service))
     if "noplaintext" in _split(postfix.value(_TLS_OPTIONS, service)):
         plaintext = Plaintext.NEVER

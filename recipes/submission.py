@@ -127,12 +127,7 @@ def _needed(postfix: Postfix, service: Service, name: str, *, require_tls: bool)
     if name == "submissions":
         wish["smtpd_tls_wrappermode"] = "yes"
     else:
-        wish["smtpd_tls_auth_only"] = "yes" if require_tls else "no"
-        level = postfix.value("smtpd_tls_security_level", service)
-        if require_tls or level not in ("may", "encrypt"):
-            wish["smtpd_tls_security_level"] = "encrypt" if require_tls else "may"
-        elif level == "encrypt":
-            wish["smtpd_tls_security_level"] = "may"
+        wish |= _tls_of_submission(postfix, service, require_tls=require_tls)
     for parameter, value in wish.items():
         if postfix.value(parameter, service) != value:
             yield parameter, value
@@ -140,6 +135,16 @@ def _needed(postfix: Postfix, service: Service, name: str, *, require_tls: bool)
         yield "smtpd_relay_restrictions", _ONLY_USERS
     if not _lets_users_through(_tokens(postfix, service, "smtpd_recipient_restrictions")):
         yield "smtpd_recipient_restrictions", _ONLY_USERS
+
+
+def _tls_of_submission(postfix: Postfix, service: Service, *, require_tls: bool) -> dict[str, str]:
+    """The TLS settings of port 587; where AUTH is inside TLS only already, how that is done is left alone."""
+    level = postfix.value("smtpd_tls_security_level", service)
+    if not require_tls:
+        return {"smtpd_tls_auth_only": "no", "smtpd_tls_security_level": "may"}
+    if postfix.auth_in_tls_only(service) and level in ("may", "encrypt"):
+        return {}
+    return {"smtpd_tls_auth_only": "yes", "smtpd_tls_security_level": "encrypt"}
 
 
 def _tokens(postfix: Postfix, service: Service | None, parameter: str) -> list[str]:
@@ -204,21 +209,16 @@ def read(host: Host) -> Submission | None:
     everyone = [*on.values(), *([smtp] if smtp else [])]
     if not everyone:
         return None
-    clear = [s for s in everyone if not postfix.yes("smtpd_tls_wrappermode", s)]
     chroots = {postfix.chrooted(s) for s in on.values()}
     choice = (
         ChrootChoice.KEEP if len(chroots) != 1 else ChrootChoice.YES if True in chroots else ChrootChoice.NO
     )
     return Submission(
         services=tuple(on),
-        require_tls=all(postfix.yes("smtpd_tls_auth_only", s) or _encrypts(postfix, s) for s in clear),
+        require_tls=all(postfix.auth_in_tls_only(s) for s in everyone),
         auth_on_smtp=smtp is not None,
         chroot=choice,
     )
-
-
-def _encrypts(postfix: Postfix, service: Service) -> bool:
-    return postfix.value("smtpd_tls_security_level", service) == "encrypt"
 
 
 def notes(host: Host) -> Iterator[str]:

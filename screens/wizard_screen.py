@@ -92,14 +92,14 @@ class WizardScreen(Screen[int]):
     def compose(self) -> ComposeResult:
         """Everything that stays while the steps change."""
         with Horizontal(id="bar"):
-            yield Words("postfix-auth", id="bar-question")
-            yield Words("", id="bar-place")
+            yield Words("postfix-auth", id="bar-question", fixed=True)
+            yield Words("", id="bar-place", fixed=True)
         yield Words(SIGNS.dash * 400, classes="rule")
         with Horizontal(id="middle"):
-            yield Words("", id="steps")
+            yield Words("", id="steps", fixed=True)
             yield Container(Words("Looking at this host ...", classes="waiting"), id="body")
         yield WillSet()
-        yield Words("^Q quit", id="hints")
+        yield Words("^Q quit", id="hints", fixed=True)
 
     # the host
 

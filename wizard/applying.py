@@ -81,7 +81,7 @@ def start(
     """Start to apply ``plan``; ``user`` and ``password`` log in for the tests.
 
     Raises:
-        HostError: when another run is at work, or the last one was interrupted and has to be taken back first.
+        HostError: when another run is at work, or the last one was interrupted and must be taken back first.
         WizardError: when no checkpoint can be written.
 
     """
@@ -90,7 +90,7 @@ def start(
         left = [one for one in journal.checkpoints(root) if one.state.unfinished]
         if left:
             raise HostError(
-                f"the change {left[-1].id} was interrupted half-way: take it back first, with postfix-auth rollback"
+                f"the change {left[-1].id} was interrupted half-way: take it back with postfix-auth rollback"
             )
         checkpoint = journal.create(root, plan.summary, policyfile.render(plan.whole))
         work: dict[str, codec.Json] = {

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One thing that may be chosen. ``about`` says what it is for; ``off`` why it can't be, empty if it can."""
+    """One thing that may be chosen. ``about``: what it is for; ``off``: why it can't be, empty if it can."""
 
     value: str
     title: str
@@ -77,7 +77,7 @@ def backends() -> tuple[Choice, ...]:
 
 
 def mechanisms(host: Host, backend: Backend) -> tuple[Choice, ...]:
-    """Return every mechanism in the order to offer them, the ones that ``backend`` can't serve with the reason."""
+    """Return every mechanism in the order to offer them, with the reason where ``backend`` can't serve it."""
     recipe = recipes.recipe_of(type(backend))
     return tuple(_mechanism(host, name, recipe) for name in PREFERENCE) if recipe else ()
 

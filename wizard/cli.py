@@ -257,7 +257,7 @@ def _asked_password(account: str) -> Secret:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="postfix-auth",
-        description="Sets up authenticated mail submission with Postfix; without a command it opens the wizard.",
+        description="Sets up authenticated mail submission with Postfix. Without a command: the wizard.",
     )
     parser.add_argument("--version", action="version", version=f"postfix-auth {__version__}")
     everywhere = argparse.ArgumentParser(add_help=False)

@@ -1,4 +1,4 @@
-"""The engine as its two faces see it: observe, read back, plan. Screens and command line call nothing deeper."""
+"""The engine as its two faces see it: observe, read back, plan. Neither face calls anything deeper."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """The policy read back from a host's live files. ``by_hand``: what no section can express, and is kept."""
+    """The policy read back from a host's live files. ``by_hand``: what no section can express; it is kept."""
 
     policy: Policy
     by_hand: tuple[str, ...]

@@ -1,8 +1,8 @@
 """What was changed on this host and what leads back from it, kept durably before each change is made.
 
-A checkpoint is a directory for root only, ``/var/lib/postfix-auth/checkpoints/ID``, with ``about.json`` (time,
-summary, the policy, how far it got), ``undo.jsonl`` (the ways back, one line a change, in the order of the
-changes) and ``events.jsonl`` (what the process that applies has told so far).
+A checkpoint is a directory for root only, ``/var/lib/postfix-auth/checkpoints/ID``, with ``about.json``
+(time, summary, the policy, how far it got), ``undo.jsonl`` (the ways back, one line a change, in the order of
+the changes) and ``events.jsonl`` (what the process that applies has told so far).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Packages that are about to be installed, unpacked beside the host: what they bring can be read beforehand."""
+"""Packages about to be installed, unpacked beside the host: what they bring can be read beforehand."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Plan:
     """What apply will do: ``changes`` in their order. ``warnings`` are for the admin to know, not steps.
 
-    ``policy`` is the policy that was asked for; ``whole`` the same with the sections that are in force already.
+    ``policy`` is the policy that was asked for; ``whole`` the same with the sections in force already.
     """
 
     policy: Policy
@@ -139,7 +139,7 @@ def _rank(change: Change) -> int:
 
 
 def _services(acts: Sequence[Act], host: Host, work: Sequence[Change]) -> Iterator[Change]:
-    """Yield one change a service: the strongest of what was asked for, and only if something is to be done."""
+    """Yield one change a service: the strongest of what was asked for, if anything is to be done."""
     if not host.root.live:
         return
     for service in ("saslauthd", "postfix"):

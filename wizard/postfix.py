@@ -85,6 +85,14 @@ class Postfix:
             return service.chroot == "y"
         return self.version < (3, 0) or self.expanded.get("compatibility_level", "0").split(".")[0] == "0"
 
+    def auth_in_tls_only(self, service: Service) -> bool:
+        """Whether ``service`` offers AUTH inside TLS only: it says so, or talks inside TLS only."""
+        return (
+            self.yes("smtpd_tls_auth_only", service)
+            or self.yes("smtpd_tls_wrappermode", service)
+            or self.value("smtpd_tls_security_level", service) == "encrypt"
+        )
+
     @property
     def smtpd_services(self) -> tuple[Service, ...]:
         """Every service that runs smtpd, ``smtpd pass`` behind postscreen among them."""

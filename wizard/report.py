@@ -116,7 +116,7 @@ def _wrapped(label: str, text: str) -> list[str]:
 
 
 def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
-    """Yield what was found in a mail log: each problem with its cause, its remedy and one line that shows it."""
+    """Yield what was found in a mail log: each problem with cause, remedy and a line that shows it."""
     for number, problem in enumerate(problems):
         if number:
             yield ""

@@ -22,17 +22,20 @@ if TYPE_CHECKING:
 
 
 class Words(Static):
-    """Text that is shown as it is, whatever is in it."""
+    """Text that is shown as it is, whatever is in it. ``fixed``: its size does not depend on the text."""
 
-    def __init__(self, text: str = "", *, classes: str = "", id: str | None = None) -> None:  # noqa: A002 - Textual's
+    def __init__(
+        self, text: str = "", *, classes: str = "", id: str | None = None, fixed: bool = False
+    ) -> None:  # noqa: A002 - Textual's
         super().__init__(text, markup=False, classes=classes, id=id)
         self._text = text
+        self._fixed = fixed
 
     def say(self, text: str) -> None:
         """Show another text; nothing is painted if it is the same."""
         if text != self._text:
             self._text = text
-            self.update(text)
+            self.update(text, layout=not self._fixed)
 
 
 class Step(VerticalScroll, can_focus=False):

@@ -24,7 +24,7 @@ class WillSet(Vertical):
     def compose(self) -> ComposeResult:
         """A rule and the lines."""
         yield Words(SIGNS.dash * 400, classes="rule")
-        yield Words("", id="will")
+        yield Words("", id="will", fixed=True)
 
     def begin(self, section: str) -> None:
         """Be there for a step with a ``section`` of the policy, and forget what was said about the last."""

@@ -1,8 +1,8 @@
 """What every change is, and what every way back is.
 
-A change is a small value: it describes itself, shows its diff, says whether it is in force already, and can be
-applied. Before it is applied it gives its way back: values of their own, kept in the journal, so that they can
-be followed by another process after a crash, without the change.
+A change is a small value: it describes itself, shows its diff, says whether it is in force already, and can
+be applied. Before it is applied it gives its way back: values of their own, kept in the journal, so that they
+can be followed by another process after a crash, without the change.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class Change(ABC):
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files whose content this change decides; a rollback refuses when somebody has edited them since."""
+        """The files whose content this change decides; no rollback if somebody has edited them since."""
         return ()
 
     @abstractmethod
     def diff(self, root: Root) -> str:
-        """Return what will happen: a unified diff, or the command lines, each after a ``+``. Never a secret."""
+        """Return what will happen: a unified diff, or command lines, each after a ``+``. Never a secret."""
 
     @abstractmethod
     def done(self, root: Root) -> bool:

@@ -46,8 +46,9 @@ class MakeCertificate(Change):
 
     def diff(self, root: Root) -> str:  # noqa: ARG002 - the same on every host
         """Return what will be made, in words; the key does not exist yet."""
+        names = ", ".join(self.names)
         return (
-            f"+ {self.certificate} (root:root 0644): self-signed, for {', '.join(self.names)}, {self.days} days\n"
+            f"+ {self.certificate} (root:root 0644): self-signed, for {names}, {self.days} days\n"
             f"+ {self.key} (root:root 0600): its new private key\n"
         )
 

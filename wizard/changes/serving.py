@@ -118,7 +118,7 @@ class EnableService(_Service):
 class Revive(Undo):
     """Lets a service run with its old files again, or stops it if it did not run.
 
-    A restart and no reload: an smtpd that kept failing is not tried again for a minute, and only a stop ends that.
+    A restart and no reload: an smtpd that kept failing is not tried for a minute, and only a stop ends that.
     """
 
     kind: ClassVar[str] = "revive-service"

@@ -26,7 +26,8 @@ _SUFFIXES = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
 class BuildTable(Change):
     """The table of ``type`` (``hash``, ``lmdb`` ...) for the text at ``path``, with its owner and mode.
 
-    ``program``: ``postmap``, or ``postalias`` for a file of aliases. A type that Postfix reads as text, such as ``texthash``, needs no building.
+    ``program``: ``postmap``, or ``postalias`` for a file of aliases. A type that Postfix reads as text, such
+    as ``texthash``, needs no building.
     """
 
     kind: ClassVar[str] = "build-table"

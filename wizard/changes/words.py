@@ -35,7 +35,7 @@ def table_type(word: str) -> str:
 
 
 def path(word: str) -> str:
-    """Return ``word`` if it is an absolute path, plainly written (so never an option); WizardError otherwise."""
+    """Return ``word`` if it is an absolute path, plainly written, never an option; WizardError otherwise."""
     plain = word.startswith("/") and not word.startswith("//") and str(PurePosixPath(word)) == word
     if not plain or "\0" in word or "\n" in word or ".." in PurePosixPath(word).parts:
         raise WizardError(f"{word!r} is not an absolute path without detours")
