@@ -185,8 +185,8 @@ def _smtp(wanted: Wanted) -> Iterator[Step]:
         yield Act("postfix", "reload", "reads master.cf anew")
     if not submission.auth_on_smtp:
         return
-    auth_only = "yes" if submission.require_tls else "no"
-    if postfix.value("smtpd_tls_auth_only", service) != auth_only:
+    if postfix.auth_in_tls_only(service) != submission.require_tls:
+        auth_only = "yes" if submission.require_tls else "no"
         edit = mastercf.SetOption(service.name, service.type, "smtpd_tls_auth_only", auth_only)
         yield Edit(MASTER_CF, edit, _WHY["smtpd_tls_auth_only"])
     if not _lets_users_through(_tokens(postfix, service, "smtpd_relay_restrictions")):

@@ -6,24 +6,28 @@ import asyncio
 import signal
 import sys
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual.app import App
+from textual.binding import Binding
 
+from screens.thrift import ThriftyApp
 from screens.widgets.text import shown
 from screens.wizard_screen import WizardScreen
 
 if TYPE_CHECKING:
+    from textual.binding import BindingType
+
     from wizard.root import Root
 
 
-class WizardApp(App[int]):
+class WizardApp(ThriftyApp):
     """Runs the wizard on the tree below ``root``."""
 
     CSS_PATH = "wizard.tcss"
     TITLE = "postfix-auth"
     ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+l", "repaint", show=False)]
 
     def __init__(self, root: Root) -> None:
         # the terminal's own sixteen colours: readable wherever its owner can read, and short on the wire

@@ -25,8 +25,13 @@ class Words(Static):
     """Text that is shown as it is, whatever is in it. ``fixed``: its size does not depend on the text."""
 
     def __init__(
-        self, text: str = "", *, classes: str = "", id: str | None = None, fixed: bool = False
-    ) -> None:  # noqa: A002 - Textual's
+        self,
+        text: str = "",
+        *,
+        classes: str = "",
+        id: str | None = None,  # noqa: A002 - Textual's own name for it
+        fixed: bool = False,
+    ) -> None:
         super().__init__(text, markup=False, classes=classes, id=id)
         self._text = text
         self._fixed = fixed
