@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from wizard import certificates
 from wizard.changes import MakeCertificate
 from wizard.errors import PolicyError, WizardError
 from wizard.formats import maincf
@@ -68,6 +68,8 @@ def _examined(wanted: Wanted, tls: Tls) -> Iterator[Note]:
         PolicyError: when Postfix could not use it, or no client would accept it.
 
     """
+    from wizard import certificates  # noqa: PLC0415 - cryptography is slow to load, and few plans need it
+
     found = certificates.examine(tls.certificate, tls.key, tls.names, wanted.host.root)
     for problem in found.problems:
         if problem.severity == "error":
@@ -117,9 +119,14 @@ def _self_signed(wanted: Wanted, tls: Tls) -> Iterator[Step]:
 def _still_good(host: Host, certificate: str, key: str, names: tuple[str, ...]) -> bool:
     if host.read(certificate) is None:
         return False
+    from wizard import certificates  # noqa: PLC0415 - as above
+
     found = certificates.examine(certificate, key, names, host.root)
-    broken = any(problem.severity == "error" for problem in found.problems)
-    return not broken and bool(found.chain) and set(found.chain[0].names) == set(names)
+    if not found.chain or any(problem.severity == "error" for problem in found.problems):
+        return False
+    leaf = found.chain[0]
+    soon = datetime.now(UTC) + timedelta(days=_RENEW_DAYS)
+    return set(leaf.names) == set(names) and leaf.not_after > soon
 
 
 def certificate_files(postfix: Postfix) -> tuple[str, ...]:
@@ -146,6 +153,8 @@ def read(host: Host) -> Tls | None:
     certificate, key = files
     if certificate.startswith(f"{host.platform.tls_directory}/"):
         try:
+            from wizard import certificates  # noqa: PLC0415 - as above
+
             chain = certificates.load(host.read(certificate) or b"", certificate)
         except WizardError:
             return kept

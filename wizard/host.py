@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import os
 import shutil
 import socket
 import stat
@@ -207,7 +208,10 @@ class Host:
         """Give a configuration directory that holds ``files`` and nothing else, for postconf to read."""
         with tempfile.TemporaryDirectory(prefix="postfix-auth.") as name:
             for file, data in files.items():
-                (Path(name) / file).write_bytes(data)
+                path = Path(name) / file
+                path.write_bytes(data)
+                # Postfix waits a second or two before it trusts a main.cf that was written just now
+                os.utime(path, (0, 0))
             yield Path(name)
 
     @property

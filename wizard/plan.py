@@ -110,20 +110,17 @@ def _fold(edits: Sequence[Edit], host: Host) -> Iterator[WriteFile]:
 
 
 def _edited(path: str, data: bytes, steps: Sequence[Edit]) -> bytes:
-    """Apply ``steps``, all of one file and so of one format."""
-    for step in steps:
-        match step.edit:
-            case maincf.SetParameter() | maincf.DropParameter():
-                data = maincf.edit(path, data, [step.edit])
-            case smtpdconf.SetKey() | smtpdconf.DropKey():
-                data = smtpdconf.edit(path, data, [step.edit])
-            case shellvars.SetVariable() | shellvars.DropVariable():
-                data = shellvars.edit(path, data, [step.edit])
-            case pamd.AddRule() | pamd.DropRule():
-                data = pamd.edit(path, data, [step.edit])
-            case _:
-                data = mastercf.edit(path, data, [step.edit])
-    return data
+    """Apply ``steps``, which are all of one file and so of one format."""
+    edits = [step.edit for step in steps]
+    if parameters := [edit for edit in edits if isinstance(edit, maincf.Edit)]:
+        return maincf.edit(path, data, parameters)
+    if services := [edit for edit in edits if isinstance(edit, mastercf.Edit)]:
+        return mastercf.edit(path, data, services)
+    if keys := [edit for edit in edits if isinstance(edit, smtpdconf.Edit)]:
+        return smtpdconf.edit(path, data, keys)
+    if variables := [edit for edit in edits if isinstance(edit, shellvars.Edit)]:
+        return shellvars.edit(path, data, variables)
+    return pamd.edit(path, data, [edit for edit in edits if isinstance(edit, pamd.Edit)])
 
 
 # order

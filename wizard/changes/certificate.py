@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from wizard import selfsigned
 from wizard.changes import disk, words
 from wizard.changes.base import Change, Undo
 from wizard.changes.files import RestoreFile
@@ -62,6 +61,9 @@ class MakeCertificate(Change):
 
     def apply(self, root: Root) -> None:
         """Make both; WizardError when they can't be written."""
+        # cryptography is slow to load, and planning does without it
+        from wizard import selfsigned  # noqa: PLC0415
+
         made = selfsigned.self_signed(self.names, days=self.days)
         for path, content, mode in (
             (self.key, made.key_pem, 0o600),
