@@ -27,6 +27,7 @@ class Target:
     EHLO must offer, before and after TLS; none: no AUTH. ``names``: what the certificate must be valid for;
     ``fingerprint``: the SHA-256 of the certificate in DER, in hexadecimal, None: any.
     ``trusts_networks``: clients in mynetworks may relay without logging in (permit_mynetworks).
+    ``source_address``: where it must be called from; "": anywhere.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Target:
     names: tuple[str, ...] = ()
     fingerprint: str | None = None
     trusts_networks: bool = False
+    source_address: str = ""
 
     @property
     def has_tls(self) -> bool:

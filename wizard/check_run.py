@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from wizard import check_probes as probes
 from wizard import check_words as words
 from wizard.check_caller import Caller, Seen, Target, UnmetError
+from wizard.check_networks import OWN_NETWORK
 from wizard.smtp_wire import SmtpError
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 Probe: TypeAlias = "Callable[[Caller], Seen]"
 
 _AT_ONCE = 16  # far below Postfix's default_process_limit of 100, which real clients need too
-_NET = "127.0.77."
 _LARGEST_NET = 254
 
 
@@ -111,7 +111,7 @@ def run(
     What a service can't do any more after one of them broke off is skipped. ``timeout``: seconds for each
     answer. ``on_result`` is called in this thread as each check ends.
     """
-    own_addresses = _can_bind(f"{_NET}1")
+    own_addresses = _can_bind(f"{OWN_NETWORK}1")
     results: dict[int, Result] = {}
     gave_up: dict[Target, str] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -135,9 +135,10 @@ def run(
 
 def _source(check: Check, number: int | None) -> str:
     """Return the address to call from; "": any. ``number``: of its own one, None: it can't have one."""
-    if check.source_address or number is None or not (check.target.is_loopback and "." in check.target.host):
-        return check.source_address
-    return f"{_NET}{1 + number % _LARGEST_NET}"
+    wanted = check.source_address or check.target.source_address
+    if wanted or number is None or not (check.target.is_loopback and "." in check.target.host):
+        return wanted
+    return f"{OWN_NETWORK}{1 + number % _LARGEST_NET}"
 
 
 def _can_bind(address: str) -> bool:

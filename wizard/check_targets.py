@@ -10,7 +10,7 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
-from wizard import certificates, check_dovecot
+from wizard import certificates, check_dovecot, check_networks
 from wizard.check_caller import Target
 from wizard.errors import HostError, WizardError
 from wizard.host import MASTER_CF
@@ -67,7 +67,8 @@ def _target(host: Host, service: Service, smtpd: Service) -> Target:
     wrapper = postfix.yes("smtpd_tls_wrappermode", smtpd)
     tls = security_level(postfix, smtpd)
     certificate = _certificate(host, smtpd)
-    before, after = _offers(host, smtpd)
+    source = check_networks.caller(host, smtpd)
+    before, after = ((), ()) if source is None else _offers(host, smtpd)
     return Target(
         name=service.name,
         host=address(postfix, service),
@@ -79,6 +80,7 @@ def _target(host: Host, service: Service, smtpd: Service) -> Target:
         names=certificate.names if certificate else (),
         fingerprint=certificate.fingerprint if certificate else None,
         trusts_networks="permit_mynetworks" in _relay_restrictions(postfix, smtpd),
+        source_address=source or "",
     )
 
 
@@ -203,35 +205,3 @@ def _load(host: Host, path: str) -> tuple[Certificate, ...]:
         return certificates.load(host.read(path) or b"", path)
     except WizardError:
         return ()  # a chain file may hold the key alone; what is wrong with the others, the handshake tells
-
-
-# a stranger
-
-
-def stranger(host: Host) -> str:
-    """Return an address of this host that is outside mynetworks; "" if there is none, or nobody can tell."""
-    networks = host.settled_postfix.value("mynetworks").replace(",", " ").split()
-    try:
-        patterns = [_network(word) for word in networks]
-    except ValueError:
-        return ""  # a lookup table, for instance
-    for own in host.addresses:
-        ip = ipaddress.ip_address(own)
-        if not ip.is_loopback and not _contains(patterns, ip):
-            return own
-    return ""
-
-
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def _network(word: str) -> tuple[bool, _Network]:
-    """Read one pattern of mynetworks: whether it takes in or leaves out (``!``), and what."""
-    pattern = word.removeprefix("!")
-    return pattern == word, ipaddress.ip_network(pattern.replace("[", "").replace("]", ""), strict=False)
-
-
-def _contains(
-    patterns: list[tuple[bool, _Network]], ip: ipaddress.IPv4Address | ipaddress.IPv6Address
-) -> bool:
-    return next((taken_in for taken_in, network in patterns if ip in network), False)

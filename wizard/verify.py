@@ -11,7 +11,8 @@ import psutil
 import recipes
 from wizard import accounts, checks
 from wizard.check_caller import Account
-from wizard.check_targets import stranger, targets
+from wizard.check_networks import stranger
+from wizard.check_targets import targets
 from wizard.choices import owns_accounts
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from wizard import check_targets
+from wizard import check_networks, check_targets
 from wizard.postfix import Postfix, Service
 
 if TYPE_CHECKING:
@@ -85,11 +85,12 @@ def test_an_override_of_the_service_counts() -> None:
 
 
 class Addresses:
-    """A host that has these addresses and trusts these networks."""
+    """A host that trusts these networks, and does not offer AUTH to those."""
 
-    def __init__(self, addresses: tuple[str, ...], networks: str) -> None:
-        self.addresses = addresses
-        self.settled_postfix = postfix(mynetworks=networks)
+    addresses = ("127.0.0.1", "192.0.2.1", "198.51.100.7")
+
+    def __init__(self, networks: str, exceptions: str = "") -> None:
+        self.settled_postfix = postfix(mynetworks=networks, smtpd_sasl_exceptions_networks=exceptions)
 
 
 @pytest.mark.parametrize(
@@ -105,5 +106,20 @@ class Addresses:
     ],
 )
 def test_a_stranger_calls_from_outside_mynetworks(networks: str, stranger: str) -> None:
-    host = cast("Host", Addresses(("127.0.0.1", "192.0.2.1", "198.51.100.7"), networks))
-    assert check_targets.stranger(host) == stranger
+    assert check_networks.stranger(cast("Host", Addresses(networks))) == stranger
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "source"),
+    [
+        ("", ""),
+        ("192.0.2.0/24", ""),
+        ("127.0.0.0/8", "192.0.2.1"),
+        ("0.0.0.0/0", None),
+        ("!127.0.77.0/24, 127.0.0.0/8", ""),
+        ("hash:/etc/postfix/networks", ""),
+    ],
+)
+def test_who_calls_from_an_excepted_network_is_not_offered_auth(exceptions: str, source: str | None) -> None:
+    host = cast("Host", Addresses("127.0.0.0/8", exceptions))
+    assert check_networks.caller(host, service("submission")) == source
