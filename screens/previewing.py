@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from screens.answers import Answers, Situation
     from wizard.plan import Plan
     from wizard.policy import Policy
-    from wizard.root import Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +30,39 @@ class Preview:
     key: str = ""
 
 
-def preview(situation: Situation, answers: Answers, section: str = "") -> Preview:
-    """Plan the ``answers``; nothing on the host is touched."""
-    try:
-        plan = planned(situation, answers.asked, answers)
-    except PolicyError as refused:
-        return Preview(problem=refused.message, key=refused.key)
-    except WizardError as error:
-        return Preview(problem=str(error))
-    root = situation.host.root
-    if not section:
-        return Preview(plan, diffs=tuple(change.diff(root) for change in plan.changes))
-    if answers.asked_without(section) == answers.asked:
-        return Preview(plan)
-    before = set(_without(situation, answers, section))
-    return Preview(plan, tuple(line for line in plan_lines(plan, root) if line not in before))
+class Previewer:
+    """Plans one host. It remembers the plan without the section that is being answered, which stays the same."""
+
+    def __init__(self, situation: Situation) -> None:
+        self._situation = situation
+        self._without: tuple[Policy, frozenset[str]] | None = None
+
+    def preview(self, answers: Answers, section: str = "") -> Preview:
+        """Plan the ``answers``; nothing on the host is touched."""
+        root = self._situation.host.root
+        try:
+            plan = planned(self._situation, answers.asked, answers)
+            diffs = tuple(change.diff(root) for change in plan.changes)
+            lines = tuple(_lines(plan, diffs))
+            before = self._before(answers, section) if section else frozenset()
+        except PolicyError as refused:
+            return Preview(problem=refused.message, key=refused.key)
+        except WizardError as error:
+            return Preview(problem=str(error))
+        return Preview(plan, tuple(line for line in lines if line not in before), diffs)
+
+    def _before(self, answers: Answers, section: str) -> frozenset[str]:
+        """Return what would be set if the ``section`` were left as it is; nothing if that makes no plan."""
+        policy = answers.asked_without(section)
+        if self._without is None or self._without[0] != policy:
+            try:
+                plan = planned(self._situation, policy, answers)
+            except WizardError:
+                return frozenset()
+            root = self._situation.host.root
+            diffs = (change.diff(root) for change in plan.changes)
+            self._without = policy, frozenset(_lines(plan, tuple(diffs)))
+        return self._without[1]
 
 
 def planned(situation: Situation, policy: Policy, answers: Answers) -> Plan:
@@ -62,23 +79,15 @@ def planned(situation: Situation, policy: Policy, answers: Answers) -> Plan:
         return engine.plan(complete, situation.host)
 
 
-def _without(situation: Situation, answers: Answers, section: str) -> Iterator[str]:
-    """Yield what would be set without any answer in ``section``; nothing if that makes no plan."""
-    policy = answers.asked_without(section)
-    try:
-        yield from plan_lines(planned(situation, policy, answers), situation.host.root)
-    except WizardError:
-        return
-
-
-def plan_lines(plan: Plan, root: Root) -> Iterator[str]:
-    """Yield each line the ``plan`` adds or takes away, after the name of what is changed."""
-    for change in plan.changes:
+def _lines(plan: Plan, diffs: tuple[str, ...]) -> Iterator[str]:
+    """Yield each line that the ``plan`` adds or takes away, after the name of what is changed."""
+    for change, diff in zip(plan.changes, diffs, strict=True):
         name = change.target.rpartition("/")[2]
-        yield from (f"{name}  {line}" for line in _moved(change.diff(root)))
+        yield from (f"{name}  {line}" for line in _moved(diff))
 
 
 def _moved(diff: str) -> Iterator[str]:
     for line in diff.splitlines():
-        if line[:1] in "+-" and not line.startswith(("+++", "---")) and line[1:].strip():
-            yield f"{line[0]} {line[1:].strip()}"
+        text = line[1:].strip()
+        if line[:1] in "+-" and not line.startswith(("+++", "---")) and text and not text.startswith("#"):
+            yield f"{line[0]} {text}"

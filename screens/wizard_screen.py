@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import getters, on, work
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from screens.answers import Answers, Situation
-    from screens.previewing import Preview
+    from screens.previewing import Preview, Previewer
     from wizard.root import Root
 
 _WIDE = 100  # columns from which the list of steps has room
@@ -88,6 +89,8 @@ class WizardScreen(Screen[int]):
         self._at = 0
         self._soon: Timer | None = None
         self._asked = 0
+        self._planning = Lock()
+        self._previewer: Previewer | None = None
 
     def compose(self) -> ComposeResult:
         """Everything that stays while the steps change."""
@@ -119,6 +122,7 @@ class WizardScreen(Screen[int]):
     async def on_wizard_screen_looked(self, message: Looked) -> None:
         """Begin with the first step."""
         self._situation = message.situation
+        self._previewer = None
         intent = Intent.LOOK if message.situation.no_apply else Intent.SUBMISSION
         self._answers = answers.start(message.situation, intent)
         await self._show(0)
@@ -244,9 +248,14 @@ class WizardScreen(Screen[int]):
 
     @work(thread=True, group="plan")
     def _plan(self, situation: Situation, given: Answers, section: str, number: int) -> None:
-        from screens.previewing import preview  # noqa: PLC0415 - brings the engine with it
+        from screens.previewing import Previewer  # noqa: PLC0415 - brings the engine with it
 
-        self.post_message(self.Previewed(preview(situation, given, section), number))
+        with self._planning:
+            if self._previewer is None:
+                self._previewer = Previewer(situation)
+            # while one plan was made, newer answers may have come
+            if number == self._asked:
+                self.post_message(self.Previewed(self._previewer.preview(given, section), number))
 
     def on_wizard_screen_previewed(self, message: Previewed) -> None:
         """Show the newest; what was planned for older answers is of no use any more."""

@@ -41,7 +41,10 @@ class WillSet(Vertical):
         if preview.problem:
             self._say(f"{SIGNS.bad} not possible like this, see above")
         elif not preview.lines:
-            self._say(f"{_LABEL}nothing: this is in force already")
+            pending = preview.plan is not None and preview.plan.pending
+            self._say(
+                f"{_LABEL}nothing{' beyond the other answers' if pending else ': it is in force already'}"
+            )
         else:
             self._say("\n".join(_shortened(preview.lines)))
 
