@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from base64 import b64decode, b64encode
@@ -469,3 +471,9 @@ def test_certificates_are_judged_by_their_dates() -> None:
     early = judge(made, target, made.not_before - timedelta(seconds=1))
     assert not early.ok
     assert "not valid before" in early.observed
+
+
+def test_the_tests_need_neither_augeas_nor_a_screen() -> None:
+    code = "import sys, wizard.checks; print({'augeas', 'textual', 'recipes'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
