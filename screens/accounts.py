@@ -12,7 +12,7 @@ from screens.answers import NewAccount
 from screens.labels import label
 from screens.widgets.choice_list import ChoiceList
 from screens.widgets.field import Field
-from screens.widgets.step import Step, Words
+from screens.widgets.step import Missing, Step, Words
 from wizard import choices
 from wizard.accounts import Sasldb
 from wizard.choices import Choice
@@ -47,23 +47,25 @@ class AccountsStep(Step):
             yield _field("account.user", self.answers.user, _name_problem)
             yield _password(self.answers.password.reveal() if self.answers.password else "")
 
-    def adapt(self) -> None:
+    def on_mount(self) -> None:
         """Show the accounts there will be."""
+        super().on_mount()
         for listed in self.query("#made").results(ChoiceList):
-            if not listed.has_focus:
-                self._list(listed)
+            self._list(listed)
 
     def _list(self, listed: ChoiceList) -> None:
         names = [account.name for account in self.answers.accounts]
         listed.offer([Choice(name, name, "will be made") for name in names], names)
         listed.display = bool(names)
 
-    def missing(self) -> str:
+    def missing(self) -> Missing | None:
         """Say when a name has no password, or a password no name."""
         name, password = self._typed()
         if bool(name) == bool(password):
-            return ""
-        return "the password is missing" if name else "the name is missing"
+            return None
+        return Missing(
+            "must not be empty", "account.password" if name else self.query_one("#name", Field).key
+        )
 
     def _typed(self) -> tuple[str, str]:
         return self.query_one("#name", Field).value, self.query_one("#password", Field).value

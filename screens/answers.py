@@ -29,12 +29,16 @@ class Intent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The host as it was found. ``no_apply`` says why nothing can be applied; empty if it can."""
+    """The host as it was found. ``no_apply`` says why nothing can be applied; empty if it can.
+
+    ``at_work``: a process of ours changes the host right now, ours or another.
+    """
 
     host: Host
     overview: Overview
     in_force: InForce
     no_apply: str = ""
+    at_work: bool = False
 
 
 @dataclass(frozen=True, slots=True)

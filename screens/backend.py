@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from screens.widgets.choice_list import ChoiceList, not_possible
 from screens.widgets.form import Form
-from screens.widgets.step import Step
+from screens.widgets.step import Missing, Step
 from wizard import choices
 from wizard.policy import BACKENDS, Mechanisms
 
@@ -47,9 +47,9 @@ class BackendStep(Step):
         for form in self.query(Form):
             form.display = form.id == f"form-{chosen}"
 
-    def missing(self) -> str:
+    def missing(self) -> Missing | None:
         """Ask for one, if there is none."""
-        return "" if self.query_one("#backend", ChoiceList).value else "choose one"
+        return None if self.query_one("#backend", ChoiceList).value else Missing("choose one")
 
     def answered(self) -> Answers:
         """Return the answers with this back end; another kind begins with the mechanisms it serves best."""

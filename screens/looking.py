@@ -21,11 +21,12 @@ def look(root: Root) -> Situation:
         WizardError: when the host is none that can be handled.
 
     """
-    from wizard import engine  # noqa: PLC0415 - slow to import, and the first picture comes before
+    from wizard import applying, engine  # noqa: PLC0415 - slow to import, and the first picture comes before
     from wizard.overview import overview  # noqa: PLC0415
 
     host = engine.observe(root)
-    return Situation(host, overview(host), engine.in_force(host), _no_apply(root))
+    at_work = not _no_apply(root) and applying.unfinished(root) is not None
+    return Situation(host, overview(host), engine.in_force(host), _no_apply(root), at_work)
 
 
 def _no_apply(root: Root) -> str:

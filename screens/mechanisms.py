@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from screens.widgets.choice_list import ChoiceList, not_possible
-from screens.widgets.step import Step, Words
+from screens.widgets.step import Missing, Step, Words
 from wizard import choices
 from wizard.choices import Choice
 from wizard.policy import Mechanisms, Plaintext, Saslauthd
@@ -50,19 +50,21 @@ class MechanismsStep(Step):
             Choice(Plaintext.ALWAYS, "Always", "passwords may cross the network in clear"),
         )
 
-    def missing(self) -> str:
+    def missing(self) -> Missing | None:
         """Ask for at least one that will be offered."""
         if not self.query("#offer"):
-            return "no back end is chosen"
+            return Missing("no back end is chosen")
         offer = self.query_one("#offer", ChoiceList).values
         if not offer:
-            return "choose at least one mechanism"
+            return Missing("choose at least one mechanism")
         if self.query_one("#plaintext", ChoiceList).value == Plaintext.NEVER and not set(offer) - {
             "PLAIN",
             "LOGIN",
         }:
-            return "nothing would be left to log in with: choose SCRAM as well, or allow PLAIN inside TLS"
-        return ""
+            return Missing(
+                "nothing would be left to log in with: choose SCRAM too, or allow PLAIN inside TLS"
+            )
+        return None
 
     def answered(self) -> Answers:
         """Return the answers with these mechanisms."""

@@ -31,7 +31,7 @@ class Preview:
 
 
 class Previewer:
-    """Plans one host. It remembers the plan without the section that is being answered, which stays the same."""
+    """Plans one host. It remembers the plan without the section that is being answered: that stays."""
 
     def __init__(self, situation: Situation) -> None:
         self._situation = situation

@@ -73,7 +73,7 @@ class ReviewStep(Step):
         count = len(plan.changes)
         text = f"{count} change{'' if count == 1 else 's'}, {plan.interruption}"
         if not count:
-            text = "Nothing to do: this host is as you want it. s saves the policy as a file."
+            text = "Nothing to do: this host is as you want it. enter tests it, s saves the policy."
         lines = [text, *(f"{SIGNS.attention} {shown(warning)}" for warning in plan.warnings[:_MOST_WARNINGS])]
         if len(plan.warnings) > _MOST_WARNINGS:
             lines.append(f"  and {len(plan.warnings) - _MOST_WARNINGS} more: d prints all")
@@ -113,8 +113,8 @@ class ReviewStep(Step):
         self.action_apply()
 
     def action_apply(self) -> None:
-        """Ask for the last yes, if there is something to apply and it may be."""
-        if self._preview and self._preview.plan and self._preview.plan.pending and not self._no_apply:
+        """Ask for the last yes; if there is nothing to apply, go on to the tests."""
+        if self._preview and self._preview.plan and not self._no_apply:
             self.post_message(self.Apply(self._preview))
         else:
             self.app.bell()

@@ -11,7 +11,7 @@ from screens.answers import Intent
 from screens.labels import label
 from screens.widgets.choice_list import ChoiceList
 from screens.widgets.field import Field
-from screens.widgets.step import Step, Words
+from screens.widgets.step import Missing, Step, Words
 from wizard.choices import Choice
 from wizard.policy import Smarthost, SmarthostTls
 from wizard.secret import Secret
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from screens.answers import Answers
 
 _DIRECT, _RELAYED = "direct", "relayed"
+_LOGIN = ("user", "password", "password_file")
 _WRAPPED_PORT = "465"
 _SUBMISSION_PORT = 587
 _LONGEST_PASSWORD = 512
@@ -61,27 +62,25 @@ class SmarthostStep(Step):
         )
 
     def adapt(self) -> None:
-        """Ask for the relay host only if there shall be one, for the password only if there is a user."""
+        """Ask for the relay host only if there shall be one."""
         self.query_one("#relay").display = self._through
-        has_user = bool(self.query_one("#user", Field).value)
-        for name in ("password", "password_file"):
-            self.query_one(f"#{name}", Field).display = has_user
 
     @property
     def _through(self) -> bool:
         return self.query_one("#way", ChoiceList).value == _RELAYED
 
-    def missing(self) -> str:
+    def missing(self) -> Missing | None:
         """Say what doesn't fit together."""
-        if not self._through or not self.query_one("#user", Field).value:
-            return ""
-        typed = self.query_one("#password", Field).value
-        file = self.query_one("#password_file", Field).value
+        if not self._through:
+            return None
+        user, typed, file = (self.query_one(f"#{name}", Field).value for name in _LOGIN)
+        if (typed or file) and not user:
+            return Missing("a password is given, but no user", "smarthost.user")
         if typed and file:
-            return "either type the password, or name a file with it: not both"
-        if not typed and not file and not self._known:
-            return "the user needs a password: type it, or name a file with it"
-        return ""
+            return Missing("either type the password, or name a file with it: not both", "smarthost.password")
+        if user and not typed and not file and not self._known:
+            return Missing("this user needs one: type it, or name a file with it", "smarthost.password")
+        return None
 
     @property
     def _known(self) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from screens.labels import label
 from screens.widgets.choice_list import ChoiceList
 from screens.widgets.field import Field
-from screens.widgets.step import Step, Words
+from screens.widgets.step import Missing, Step, Words
 from wizard.choices import Choice
 from wizard.policy import Authorization, ChrootChoice, Submission
 
@@ -52,12 +52,12 @@ class SubmissionStep(Step):
         typed = domain.local_domain if domain else ""
         yield Field(label(key), key, typed, hint="none", id="realm")
 
-    def missing(self) -> str:
+    def missing(self) -> Missing | None:
         """Say when nobody could log in anywhere."""
         rules = self.query_one("#rules", ChoiceList).values
         if self.query_one("#services", ChoiceList).values or "auth_on_smtp" in rules:
-            return ""
-        return "choose at least one port, or nobody can log in"
+            return None
+        return Missing("choose at least one port, or nobody can log in")
 
     def answered(self) -> Answers:
         """Return the answers with these services."""

@@ -40,6 +40,7 @@ class TrialStep(Step):
     short = "Tests"
     question = "Apply and test"
     planned = False
+    follows = True
     keys = "enter next   d dialogue   r run again   u undo everything   tab log   F1 help"
     leaving = None
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -101,7 +102,10 @@ class TrialStep(Step):
         self._handle: Handle | None = None
         self._failed = ""
         self._follow_log()
-        self._begin("Applying", lambda: doing.start(self.situation, self.answers))
+        if self.answers.reviewed or self.situation.at_work:
+            self._begin("Applying", lambda: doing.start(self.situation, self.answers))
+        else:
+            self._rerun()
 
     # what runs
 
@@ -264,6 +268,9 @@ class TrialStep(Step):
         if not self._idle:
             self.app.bell()
             return
+        self._rerun()
+
+    def _rerun(self) -> None:
         self.may_leave = False
         self._failed = ""
         self._results.clear()

@@ -125,7 +125,9 @@ class WizardScreen(Screen[int]):
         self._previewer = None
         intent = Intent.LOOK if message.situation.no_apply else Intent.SUBMISSION
         self._answers = answers.start(message.situation, intent)
-        await self._show(0)
+        # what is at work comes first: whoever lost the line sees how it goes on
+        at_work = [at for at, step in enumerate(self._steps) if step.follows and message.situation.at_work]
+        await self._show(at_work[0] if at_work else 0)
 
     async def on_wizard_screen_unseen(self, message: Unseen) -> None:
         """Say why there is nothing to be done, and what can be."""
@@ -169,7 +171,8 @@ class WizardScreen(Screen[int]):
             await self.body.remove_children()
             await self.body.mount(step)
             self._frame(step)
-        self.call_after_refresh(self._focus_first)
+            # at once, for a key may be waiting; in the order of the page, for nothing has its place yet
+            self.set_focus(next((widget for widget in step.query("*") if widget.focusable), None))
         if step.planned:
             self._plan_soon(_AFTER_CHOICE)
 
@@ -179,11 +182,6 @@ class WizardScreen(Screen[int]):
         """Leave it to a list to bring into view the row that counts; the whole of it may not fit."""
         scroll = scroll_visible and not isinstance(widget, ChoiceList)
         super().set_focus(widget, scroll, from_app_focus)
-
-    def _focus_first(self) -> None:
-        chain = self.focus_chain
-        if chain and self.focused is None:
-            self.set_focus(chain[0])
 
     def _frame(self, step: Step) -> None:
         steps = self._steps
@@ -241,7 +239,10 @@ class WizardScreen(Screen[int]):
 
     def _plan_now(self) -> None:
         step = self._step
-        if step is None or self._situation is None or self._answers is None or not step.sound:
+        if step is None or self._situation is None or self._answers is None:
+            return
+        if not step.sound:
+            self.query_one(WillSet).begin(step.section)
             return
         self.query_one(WillSet).wait()
         self._plan(self._situation, self._answers, step.section, self._asked)
@@ -271,6 +272,9 @@ class WizardScreen(Screen[int]):
     async def _apply(self, message: Step.Apply) -> None:
         plan = message.preview.plan
         if plan is None or self._answers is None:
+            return
+        if not plan.pending:
+            await self._show(self._at + 1)
             return
         count = len(plan.changes)
         changes = "1 change" if count == 1 else f"{count} changes"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from rich.segment import Segment
 from textual.binding import Binding
@@ -37,6 +37,14 @@ class _Row:
     first: bool
     title: str
     about: str
+
+
+@runtime_checkable
+class Adapting(Protocol):
+    """What shows and hides parts of itself when something is chosen in it."""
+
+    def adapt(self) -> None:
+        """Do so."""
 
 
 class ChoiceList(Widget, can_focus=True):
@@ -146,6 +154,13 @@ class ChoiceList(Widget, can_focus=True):
         else:
             (self._chosen.remove if choice.value in self._chosen else self._chosen.append)(choice.value)
             self._repaint(self._here)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Let what depends on this appear before the next key is taken; the rest may come by message."""
+        for node in self.ancestors:
+            if isinstance(node, Adapting):
+                node.adapt()
         self.post_message(self.Chosen(self))
 
     def action_accept(self) -> None:

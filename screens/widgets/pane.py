@@ -46,6 +46,7 @@ class Pane(ScrollView, can_focus=True):
         self.topic = topic
         self._follow = follow
         self._broken = broken
+        self._looked_up = False
         self._lines: list[str] = []
         self._laid: list[tuple[str, str]] = []
 
@@ -60,11 +61,15 @@ class Pane(ScrollView, can_focus=True):
         more = [shown(line) for line in lines]
         if not more:
             return
-        at_end = self.is_vertical_scroll_end
         self._lines = [*self._lines, *more][-_MOST_LINES:]
         self._lay()
-        if self._follow and at_end:
-            self.scroll_end(animate=False, immediate=True)
+        if self._follow and not self._looked_up:
+            self.call_after_refresh(self.scroll_end, animate=False)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Stop following when the admin looks up, and follow again from the end."""
+        super().watch_scroll_y(old_value, new_value)
+        self._looked_up = new_value < old_value and new_value < self.max_scroll_y
 
     def on_resize(self) -> None:
         """Break the lines anew."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -43,6 +44,14 @@ class Words(Static):
             self.update(text, layout=not self._fixed)
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What is missing or does not fit, and the ``key`` of the field it concerns, if it is one field."""
+
+    text: str
+    key: str = ""
+
+
 class Step(VerticalScroll, can_focus=False):
     """One question a screen. It is made of the answers so far and says with ``Answered`` when they change."""
 
@@ -57,6 +66,8 @@ class Step(VerticalScroll, can_focus=False):
 
     planned: ClassVar[bool] = True
     """Whether the engine plans the answers while this step is shown."""
+    follows: ClassVar[bool] = False
+    """Whether it shows a process that changes the host."""
     may_leave: bool = True
     """Whether one may go back from here now."""
     applied: bool = False
@@ -106,11 +117,11 @@ class Step(VerticalScroll, can_focus=False):
         return self.answers
 
     def adapt(self) -> None:
-        """Show and hide what depends on an answer that has just changed."""
+        """Show and hide what depends on the answers; called before the next key is taken."""
 
-    def missing(self) -> str:
-        """Say what else has to be answered, that no field can say for itself; empty: nothing."""
-        return ""
+    def missing(self) -> Missing | None:
+        """Say what else has to be answered, that no field can say for itself; None: nothing."""
+        return None
 
     # what all steps do
 
@@ -140,9 +151,14 @@ class Step(VerticalScroll, can_focus=False):
         if wrong:
             wrong.take_focus()
             return True
-        missing = self.missing()
-        self._complain(missing)
-        return bool(missing)
+        if missing := self.missing():
+            if field := self._object(missing.key, missing.text):
+                field.take_focus()
+            else:
+                self._complaint.scroll_visible(animate=False)
+            return True
+        self._complain("")
+        return False
 
     @property
     def sound(self) -> bool:
@@ -152,23 +168,25 @@ class Step(VerticalScroll, can_focus=False):
     def previewed(self, preview: Preview) -> None:
         """Take what the engine has worked out for the answers."""
         if preview.problem:
-            self.refused(preview.key, preview.problem)
-        else:
-            self._complain("")
+            self._object(preview.key, preview.problem)
+            return
+        self._complain("")
+        for field in self.query(Field):
+            field.say()
 
-    def refused(self, key: str, message: str) -> None:
-        """Show what the engine has against the answer to ``key``, beside its field if there is one."""
+    def _object(self, key: str, message: str) -> Field | None:
+        """Show what is wrong with the answer to ``key``, beside its field if there is one; return that."""
         for field in self.query(Field):
             if field.key == key and field.wanted:
                 field.say(message)
-                return
+                return field
         self._complain(f"{key}: {message}" if key else message)
+        return None
 
     @on(ChoiceList.Chosen)
     @on(Field.Edited)
     def _changed(self, event: Message) -> None:
         event.stop()
-        self.adapt()
         before, self.answers = self.answers, self.answered()
         if self.answers != before:
             self.post_message(self.Answered(self.answers, typing=isinstance(event, Field.Edited)))
