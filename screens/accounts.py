@@ -63,9 +63,8 @@ class AccountsStep(Step):
         name, password = self._typed()
         if bool(name) == bool(password):
             return None
-        return Missing(
-            "must not be empty", "account.password" if name else self.query_one("#name", Field).key
-        )
+        empty = self.query_one("#password" if name else "#name", Field)
+        return Missing("must not be empty", empty.key)
 
     def _typed(self) -> tuple[str, str]:
         return self.query_one("#name", Field).value, self.query_one("#password", Field).value

@@ -31,7 +31,7 @@ class Intent(StrEnum):
 class Situation:
     """The host as it was found. ``no_apply`` says why nothing can be applied; empty if it can.
 
-    ``at_work``: a process of ours changes the host right now, ours or another.
+    ``at_work``: a process is changing this host right now, started here before a line dropped or elsewhere.
     """
 
     host: Host

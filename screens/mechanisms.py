@@ -61,9 +61,7 @@ class MechanismsStep(Step):
             "PLAIN",
             "LOGIN",
         }:
-            return Missing(
-                "nothing would be left to log in with: choose SCRAM too, or allow PLAIN inside TLS"
-            )
+            return Missing("nothing would be left: choose SCRAM too, or allow PLAIN inside TLS")
         return None
 
     def answered(self) -> Answers:

@@ -41,14 +41,17 @@ class SmarthostStep(Step):
 
     short = "Smarthost"
     question = "How does mail leave this host?"
-    why = "A smarthost takes everything that goes elsewhere, for example your provider's."
+    why = "A smarthost, such as your provider's, takes all mail that goes elsewhere."
     section = "smarthost"
 
     def fields(self) -> ComposeResult:
         """The way out, and the relay host's own fields."""
         now = self.answers.policy.smarthost
         through = now is not None or self.answers.intent is Intent.SMARTHOST
-        yield ChoiceList(self._ways(), [_RELAYED if through else _DIRECT], topic="smarthost.on", id="way")
+        ways = ChoiceList(self._ways(), [_RELAYED if through else _DIRECT], topic="smarthost.on", id="way")
+        # who came for a smarthost has answered that already
+        ways.display = self.answers.intent is not Intent.SMARTHOST
+        yield ways
         with Vertical(id="relay"):
             yield from _relay(now or Smarthost(host=""), self.answers.relay_password)
 

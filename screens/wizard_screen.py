@@ -172,7 +172,7 @@ class WizardScreen(Screen[int]):
             await self.body.mount(step)
             self._frame(step)
             # at once, for a key may be waiting; in the order of the page, for nothing has its place yet
-            self.set_focus(next((widget for widget in step.query("*") if widget.focusable), None))
+            self.set_focus(next((widget for widget in step.query("*") if _takes_keys(widget)), None))
         if step.planned:
             self._plan_soon(_AFTER_CHOICE)
 
@@ -310,3 +310,7 @@ class WizardScreen(Screen[int]):
         question = Question("Leave the wizard?", step.leaving, yes="leave", no="stay")
         if await self.app.push_screen_wait(question):
             self.app.exit(0)
+
+
+def _takes_keys(widget: Widget) -> bool:
+    return widget.focusable and all(node.display for node in widget.ancestors_with_self)
