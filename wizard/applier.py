@@ -58,6 +58,7 @@ class Applier:
         self.checkpoint = self.checkpoint.at(State.APPLYING)
         try:
             self._make(changes)
+            self.checkpoint.seal(self.root, changes)
             if work["test"]:
                 self._test(str(work["user"]), str(work["password"]))
         except Exception as error:  # whatever it is, the host must not stay half-way

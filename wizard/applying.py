@@ -113,12 +113,19 @@ def roll_back(checkpoint: Checkpoint, root: Root) -> Handle:
     """
     fd = journal.lock(root)
     try:
-        conflicts = [text for ways in checkpoint.ways_back() for way in ways for text in way.conflicts(root)]
-        if conflicts:
-            raise HostError(f"{checkpoint.id} can't be taken back:\n  " + "\n  ".join(conflicts))
+        if checkpoint.state is State.APPLIED:
+            _refuse_conflicts(checkpoint, root)
         return _spawn(checkpoint, root, fd, {})
     finally:
         os.close(fd)
+
+
+def _refuse_conflicts(checkpoint: Checkpoint, root: Root) -> None:
+    edited = [f"{path} was edited since" for path in checkpoint.edited_since(root)]
+    built_on = [text for ways in checkpoint.ways_back() for way in ways for text in way.conflicts(root)]
+    if edited or built_on:
+        listed = "\n  ".join([*edited, *built_on])
+        raise HostError(f"{checkpoint.id} can't be taken back without losing what came after it:\n  {listed}")
 
 
 def unfinished(root: Root) -> Handle | None:

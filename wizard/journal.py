@@ -2,12 +2,14 @@
 
 A checkpoint is a directory for root only, ``/var/lib/postfix-auth/checkpoints/ID``, with ``about.json``
 (time, summary, the policy, how far it got), ``undo.jsonl`` (the ways back, one line a change, in the order of
-the changes) and ``events.jsonl`` (what the process that applies has told so far).
+the changes), ``after.json`` (a digest of each file as it was left) and ``events.jsonl`` (what the process
+that applies has told so far).
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 from contextlib import suppress
@@ -20,14 +22,14 @@ from wizard.changes import UNDO_KINDS, codec, disk
 from wizard.errors import HostError, PolicyError, WizardError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from wizard.changes import Undo
+    from wizard.changes import Change, Undo
     from wizard.root import Root
 
 _HOME = "/var/lib/postfix-auth"
-_ABOUT, _UNDO, _EVENTS = "about.json", "undo.jsonl", "events.jsonl"
+_ABOUT, _UNDO, _AFTER, _EVENTS = "about.json", "undo.jsonl", "after.json", "events.jsonl"
 _PRIVATE = disk.Look(0, 0, 0o600)
 
 
@@ -74,6 +76,18 @@ class Checkpoint:
         line = json.dumps([codec.pack(way) for way in ways]).encode() + b"\n"
         append(self.directory / _UNDO, line)
 
+    def seal(self, root: Root, changes: Iterable[Change]) -> None:
+        """Keep what every file that ``changes`` decide about is now, so that later edits are seen."""
+        paths = dict.fromkeys(path for change in changes for path in change.files)
+        digests = {path: _digest(root, path) for path in paths}
+        disk.replace(self.directory / _AFTER, json.dumps(digests).encode(), _here())
+
+    def edited_since(self, root: Root) -> tuple[str, ...]:
+        """Return the files that are no longer as this change has left them."""
+        content = disk.read(self.directory / _AFTER)
+        digests = json.loads(content) if content else {}
+        return tuple(path for path, digest in digests.items() if _digest(root, path) != digest)
+
     def ways_back(self) -> tuple[tuple[Undo, ...], ...]:
         """Return what leads back, for each change in the order in which they were made.
 
@@ -85,6 +99,11 @@ class Checkpoint:
         # a line without an end was being written when the machine stopped: its change was not begun
         lines = content.split(b"\n")[:-1]
         return tuple(tuple(codec.unpack(UNDO_KINDS, record) for record in json.loads(line)) for line in lines)
+
+
+def _digest(root: Root, path: str) -> str:
+    content = disk.read(root.path(path))
+    return "" if content is None else hashlib.sha256(content).hexdigest()
 
 
 def append(path: Path, line: bytes) -> None:
