@@ -97,6 +97,7 @@ def examine(
         return Examined((), (_error(str(error)),))
     chain = tuple(described(one) for one in found)
     problems = (
+        *_stray_key(certificate, key, pem),
         *_key_problems(root, certificate, key or certificate, found),
         *_order_problems(certificate, found),
         *_name_problems(certificate, chain[0], names),
@@ -128,6 +129,15 @@ def _content(root: Root, path: str) -> bytes:
 
 
 # the key
+
+
+def _stray_key(certificate: str, key: str, pem: bytes) -> Iterator[Problem]:
+    """Yield that Postfix would read two keys in a row and switch TLS off (seen with 3.10)."""
+    if key and key != certificate and any(_is_key(block) for block in blocks(pem)):
+        yield _error(
+            f"{certificate} holds a private key as well, which Postfix refuses beside {key}: "
+            "take it out, or name this file as the key too"
+        )
 
 
 def _key_problems(

@@ -309,6 +309,12 @@ def test_both_in_one_file_work_with_the_key_first(pki: Pki, tree: Tree) -> None:
     )
 
 
+def test_a_second_key_beside_the_certificate(pki: Pki, tree: Tree) -> None:
+    tree.put(pki.read("server.key", "server.pem", "middle.pem"), pki.read("server.key"))
+    severity, message = tree.only_problem()
+    assert (severity, message[:39]) == ("error", "/cert.pem holds a private key as well, ")
+
+
 @pytest.mark.parametrize("name", ["cert.pem", "key.pem"])
 def test_a_missing_file_is_named(pki: Pki, tree: Tree, name: str) -> None:
     tree.put(pki.read("server.pem", "middle.pem"), pki.read("server.key"))
