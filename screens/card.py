@@ -9,6 +9,7 @@ from textual.widgets import Input
 
 from screens import saving
 from screens.labels import label
+from screens.relay_password import named
 from screens.widgets.field import Field
 from screens.widgets.step import Step, Words
 from screens.widgets.text import SIGNS, shown
@@ -48,7 +49,8 @@ class CardStep(Step):
         event.stop()
         name = self.query_one("#path", Field).value
         if name:
-            self.query_one("#saved", Words).say(shown(saving.save(self.answers.policy, name)))
+            policy = named(self.answers.policy, self.answers.relay_password)
+            self.query_one("#saved", Words).say(shown(saving.save(policy, name)))
 
 
 def card(policy: Policy, server: str) -> Iterator[str]:

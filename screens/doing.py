@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from screens import relay_password
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from wizard.loglines import Line
     from wizard.logtail import Follower
 
-_OUR_DIRECTORY = "/etc/postfix-auth"
-
 
 def start(situation: Situation, answers: Answers) -> Handle:
     """Start what was reviewed; follow what is at work already, if something is.
@@ -27,16 +26,18 @@ def start(situation: Situation, answers: Answers) -> Handle:
     Raises:
         HostError: when the host is no longer what was reviewed.
         WizardError: when it can't be started.
+        OSError: when the smarthost's password can't be kept.
 
     """
     root = situation.host.root
     if (running := applying.unfinished(root)) is not None:
         return running
-    directory = root.path(_OUR_DIRECTORY)
-    policy = relay_password.keep(answers.asked, answers.relay_password, directory)
-    plan = planned(situation, policy, answers)
+    plan = planned(situation, answers.asked, answers)
     if tuple(change.diff(root) for change in plan.changes) != answers.reviewed:
         raise HostError("this host has changed since the review, nothing was done: go back and look again")
+    if answers.relay_password is not None:
+        relay_password.keep(answers.relay_password, root)
+    plan = replace(plan, whole=relay_password.named(plan.whole, answers.relay_password))
     return applying.start(plan, root, user=answers.user, password=answers.password, test=True)
 
 

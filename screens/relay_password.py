@@ -13,16 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wizard.policy import Policy
+    from wizard.root import Root
     from wizard.secret import Secret
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
-_NAME = "smarthost.password"
+_DIRECTORY, _NAME = "/etc/postfix-auth", "smarthost.password"
 
 
 @contextmanager
 def with_password_file(policy: Policy, password: Secret | None) -> Iterator[Policy]:
     """Give ``policy`` with the ``password`` in a file in memory, which is gone afterwards."""
-    if policy.smarthost is None or password is None or policy.smarthost.password_file:
+    if policy.smarthost is None or password is None:
         yield policy
         return
     with tempfile.TemporaryDirectory(
@@ -33,22 +34,26 @@ def with_password_file(policy: Policy, password: Secret | None) -> Iterator[Poli
         yield replace(policy, smarthost=replace(policy.smarthost, password_file=str(path)))
 
 
-def keep(policy: Policy, password: Secret | None, directory: Path) -> Policy:
-    """Keep the ``password`` in ``directory`` for good, and return ``policy`` with the file's name in it.
+def named(policy: Policy, password: Secret | None) -> Policy:
+    """Return ``policy`` with the name of the file in which a typed ``password`` is kept."""
+    if policy.smarthost is None or password is None:
+        return policy
+    return replace(policy, smarthost=replace(policy.smarthost, password_file=f"{_DIRECTORY}/{_NAME}"))
+
+
+def keep(password: Secret, root: Root) -> None:
+    """Keep the ``password`` on the host for good.
 
     Raises:
         OSError: when it can't be written.
 
     """
-    if policy.smarthost is None or password is None or policy.smarthost.password_file:
-        return policy
+    directory = root.path(_DIRECTORY)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = directory / _NAME
     # a new file takes the old one's place: nobody reads half a password, and no link is followed
     arriving = directory / f"{_NAME}.{os.getpid()}"
     _write(arriving, password)
-    arriving.replace(path)
-    return replace(policy, smarthost=replace(policy.smarthost, password_file=str(path)))
+    arriving.replace(directory / _NAME)
 
 
 def _write(path: Path, password: Secret) -> None:

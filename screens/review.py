@@ -10,6 +10,7 @@ from textual.containers import VerticalScroll
 
 from screens import saving
 from screens.answers import Intent
+from screens.relay_password import named
 from screens.widgets.choice_list import ChoiceList, Listing
 from screens.widgets.dialogs import FileName
 from screens.widgets.pane import Pane
@@ -132,7 +133,7 @@ class ReviewStep(Step):
             return
         name = await self.app.push_screen_wait(FileName(saving.PROPOSAL))
         if name:
-            self.notify_in_sum(saving.save(plan.whole, name))
+            self.notify_in_sum(saving.save(named(plan.whole, self.answers.relay_password), name))
 
     def notify_in_sum(self, text: str) -> None:
         """Say ``text`` above the list."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -32,6 +33,15 @@ if TYPE_CHECKING:
 
 _EVENTS_EVERY, _LOG_EVERY = 0.25, 0.5  # seconds; what came in between is painted at once
 _LOG_KEPT = 2000  # lines
+
+
+class Phase(StrEnum):
+    """How far this page has come."""
+
+    RUNNING = "running"
+    APPLIED = "applied"
+    FAILED = "failed"  # and put back as it was
+    UNDONE = "undone"
 
 
 class TrialStep(Step):
@@ -71,10 +81,11 @@ class TrialStep(Step):
             self.result = result
 
     class Ended(Message):
-        """Nothing runs any more; ``problem`` says what went wrong, if something did."""
+        """Nothing runs any more. ``problem`` says what went wrong, if something did."""
 
-        def __init__(self, problem: str = "") -> None:
+        def __init__(self, phase: Phase, problem: str = "") -> None:
             super().__init__()
+            self.phase = phase
             self.problem = problem
 
     class Logged(Message):
@@ -100,27 +111,25 @@ class TrialStep(Step):
         self._listed: dict[str, Choice] = {}
         self._log: list[Line] = []
         self._handle: Handle | None = None
-        self._failed = ""
+        self._told = ""
         self._follow_log()
         if self.answers.reviewed or self.situation.at_work:
-            self._begin("Applying", lambda: doing.start(self.situation, self.answers))
+            self._enter(Phase.RUNNING, "Applying ...")
+            self._follow(lambda: doing.start(self.situation, self.answers), Phase.APPLIED)
         else:
             self._rerun()
 
     # what runs
 
-    @property
-    def _idle(self) -> bool:
-        return self.may_leave
-
-    def _begin(self, what: str, start: Callable[[], Handle]) -> None:
-        self.may_leave = False
-        self._failed = ""
-        self._say(f"{what} ...")
-        self._follow(start)
+    def _enter(self, phase: Phase, text: str) -> None:
+        self._phase = phase
+        self.may_leave = phase is not Phase.RUNNING
+        self.applied = phase in (Phase.APPLIED, Phase.UNDONE)
+        self.exit_code = int(phase is Phase.FAILED)
+        self._say(text)
 
     @work(thread=True, group="apply")
-    def _follow(self, start: Callable[[], Handle]) -> None:
+    def _follow(self, start: Callable[[], Handle], goal: Phase) -> None:
         """Tell what the process does, until it ends. If this page is left, the process goes on."""
         worker = get_current_worker()
         try:
@@ -132,13 +141,12 @@ class TrialStep(Step):
                 if ended:
                     break
                 time.sleep(_EVENTS_EVERY)
-            done = not any(event.kind in ("failed", "rolled-back") for event in handle.poll())
-            if done and not worker.is_cancelled:
+            if handle.succeeded and goal is Phase.APPLIED:
                 doing.make_accounts(self.situation, self.answers)
         except (WizardError, OSError) as error:
-            self.post_message(self.Ended(str(error)))
+            self.post_message(self.Ended(Phase.FAILED, str(error)))
         else:
-            self.post_message(self.Ended())
+            self.post_message(self.Ended(goal if handle.succeeded else Phase.FAILED))
 
     @work(thread=True, group="log")
     def _follow_log(self) -> None:
@@ -159,9 +167,9 @@ class TrialStep(Step):
                 self._tell_tested,
             )
         except WizardError as error:
-            self.post_message(self.Ended(str(error)))
+            self.post_message(self.Ended(Phase.APPLIED, str(error)))
         else:
-            self.post_message(self.Ended())
+            self.post_message(self.Ended(Phase.APPLIED))
 
     def _tell_wanted(self, checks: tuple[Check, ...]) -> None:
         self.post_message(self.Wanted(checks))
@@ -177,7 +185,7 @@ class TrialStep(Step):
             if happened.kind == "test" and happened.result is not None:
                 self._show_result(happened.result)
             elif happened.kind in ("failed", "rolled-back"):
-                self._failed = f"{self._failed}\n{happened.text}".strip()
+                self._told = f"{self._told}\n{happened.text}".strip()
             elif happened.kind == "step":
                 self._say(f"{happened.number} of {happened.total}: {happened.text}")
             elif happened.text:
@@ -218,24 +226,26 @@ class TrialStep(Step):
 
     @on(Ended)
     def _ended(self, event: Ended) -> None:
-        self.may_leave = True
-        self.applied = True
-        self._say(self._summary(event.problem or self._failed))
+        self._enter(event.phase, self._summary(event.phase, event.problem or self._told))
         listing = self.query_one("#tests", Listing)
         listing.focus()
         if failed := [result.id for result in self._results.values() if not result.ok]:
             listing.point_at(failed[0])
 
-    def _summary(self, problem: str) -> str:
+    def _summary(self, phase: Phase, problem: str) -> str:
         failed = sum(not result.ok for result in self._results.values())
         count = len(self._results)
+        if phase is Phase.UNDONE:
+            return f"{SIGNS.good} Everything is as it was before. Esc begins anew"
+        if phase is Phase.FAILED:
+            return f"{SIGNS.bad} {problem}\nEsc goes back to your answers"
         if problem:
             return f"{SIGNS.bad} {problem}"
         if failed:
             return f"{SIGNS.bad} {failed} of {count} tests failed: the arrows lead from one to the other"
-        if count:
-            return f"{SIGNS.good} Done. All {count} tests passed. Enter: what to tell your users"
-        return f"{SIGNS.good} Done. There was nothing to test. Enter goes on"
+        made = f" {len(self.answers.accounts)} accounts made." if self.answers.accounts else ""
+        tested = f"All {count} tests passed" if count else "There was nothing to test"
+        return f"{SIGNS.good} Done.{made} {tested}. Enter: what to tell your users"
 
     @on(Logged)
     def _logged(self, event: Logged) -> None:
@@ -265,23 +275,22 @@ class TrialStep(Step):
 
     def action_rerun(self) -> None:
         """Run the tests again."""
-        if not self._idle:
+        if self._phase is Phase.APPLIED:
+            self._rerun()
+        else:
             self.app.bell()
-            return
-        self._rerun()
 
     def _rerun(self) -> None:
-        self.may_leave = False
-        self._failed = ""
+        self._told = ""
         self._results.clear()
-        self._say("Testing ...")
+        self._enter(Phase.RUNNING, "Testing ...")
         self._test()
 
     @work
     async def action_undo(self) -> None:
         """Take everything back, after a yes."""
         handle = self._handle
-        if handle is None or not self._idle or self._failed:
+        if handle is None or self._phase is not Phase.APPLIED:
             self.app.bell()
             return
         text = "Every change is taken back, and the services run as before."
@@ -290,11 +299,13 @@ class TrialStep(Step):
             self._results.clear()
             self._listed.clear()
             self.query_one("#tests", Listing).offer((), ())
-            self._begin("Undoing", lambda: doing.undo(self.situation, handle))
+            self._explain("")
+            self._enter(Phase.RUNNING, "Undoing ...")
+            self._follow(lambda: doing.undo(self.situation, handle), Phase.UNDONE)
 
     def incomplete(self) -> bool:
-        """Stay while it runs."""
-        if self._idle:
+        """Stay while it runs, and where there is nothing to tell users."""
+        if self._phase is Phase.APPLIED:
             return False
         self.app.bell()
         return True

@@ -305,7 +305,7 @@ class WizardScreen(Screen[int]):
         """Leave; ask first if answers would be lost."""
         step = self._step
         if step is None or self._at == 0 or step.leaving is None:
-            self.app.exit(0)
+            self.app.exit(step.exit_code if step else 0)
             return
         question = Question("Leave the wizard?", step.leaving, yes="leave", no="stay")
         if await self.app.push_screen_wait(question):

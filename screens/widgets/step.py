@@ -72,6 +72,8 @@ class Step(VerticalScroll, can_focus=False):
     """Whether one may go back from here now."""
     applied: bool = False
     """Whether the host has been changed from here."""
+    exit_code: int = 0
+    """What the program ends with if the wizard is left here."""
     leaving: str | None = "Nothing has been changed. Your answers will be forgotten."
     """What is said to an admin who wants to leave the wizard here; None: nothing would be lost."""
 
