@@ -125,6 +125,8 @@ def read(host: Host) -> Mechanisms | None:
     if not postfix.auth_services:
         return None
     listed = host.smtpd_conf.mech_list or tuple(name for name in PREFERENCE if name in host.mechanisms)
+    # noanonymous is Postfix's default, and no policy may ask for what it hides
+    listed = tuple(name for name in listed if name != "ANONYMOUS")
     service = postfix.auth_services[0]
     tls_first = all(postfix.auth_in_tls_only(s) for s in postfix.auth_services)
     before = _split(postfix.value(_PLAIN_OPTIONS, service))

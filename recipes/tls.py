@@ -81,12 +81,14 @@ def _examined(wanted: Wanted, tls: Tls) -> Iterator[Note]:
 def _use(wanted: Wanted, certificate: str, key: str) -> Iterator[Step]:
     """Yield the parameters that name the files, in the family of parameters that is in use already."""
     postfix = wanted.postfix
+    # one file that holds both must be named once: twice is taken for a second certificate
+    chain = certificate if key == certificate else f"{key}, {certificate}"
     if _CHAIN in postfix.explicit and postfix.value(_CHAIN):
-        wish = {_CHAIN: f"{key}, {certificate}"}
+        wish = {_CHAIN: chain}
     elif _CERT in postfix.explicit and postfix.value(_CERT):
         wish = {_CERT: certificate, _KEY: key}
     else:
-        wish = {_CHAIN: f"{key}, {certificate}"}
+        wish = {_CHAIN: chain}
     for name, value in wish.items():
         if _same_files(postfix.value(name), value):
             continue
@@ -133,8 +135,13 @@ def certificate_files(postfix: Postfix) -> tuple[str, ...]:
     """Return the files of the server's certificate: (certificate, key), chain files, or nothing."""
     service = next((s for s in postfix.auth_services), None)
     chain = postfix.value(_CHAIN, service).replace(",", " ").split()
-    if chain:
-        return tuple(reversed(chain)) if len(chain) == 2 else tuple(chain)  # noqa: PLR2004 - key first, as we write it
+    match chain:
+        case [both]:
+            return (both, both)
+        case [first, second]:
+            return (second, first)
+        case [_, *_]:
+            return tuple(chain)
     certificate, key = postfix.value(_CERT, service), postfix.value(_KEY, service)
     return (certificate, key or certificate) if certificate and certificate != "none" else ()
 

@@ -77,7 +77,7 @@ def _wizard(arguments: argparse.Namespace, root: Root) -> int:  # noqa: ARG001 -
 
 
 def _status(arguments: argparse.Namespace, root: Root) -> int:
-    from wizard import engine, report, status  # noqa: PLC0415
+    from wizard import engine, inventory, report, status  # noqa: PLC0415
 
     host = engine.observe(root)
     if arguments.json:
@@ -86,6 +86,8 @@ def _status(arguments: argparse.Namespace, root: Root) -> int:
         from wizard.overview import overview  # noqa: PLC0415
 
         _print(report.overview_lines(overview(host)))
+        print()
+        _print(report.inventory_lines(inventory.postfix_parts(host), inventory.sasl_parts(host)))
     return _DONE
 
 

@@ -13,7 +13,7 @@ from wizard.errors import HostError
 from wizard.host import Host
 from wizard.plan import Plan, assemble
 from wizard.policy import Mechanisms, Policy
-from wizard.steps import Wanted
+from wizard.steps import Note, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,3 +110,5 @@ def _steps(wanted: Wanted, needed: tuple[str, ...]) -> Iterator[Step]:
         answers = tuple(line for package in needed for line in preseed.get(package, ()))
         yield InstallPackages(needed, answers, reason="the policy needs them")
     yield from recipes.steps(wanted)
+    if wanted.host.postfix:
+        yield from (Note(f"{text}; kept") for text in recipes.notes(wanted.host))

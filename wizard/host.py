@@ -72,7 +72,7 @@ class Host:
 
     @staticmethod
     def _real(root: Root, path: str) -> bytes | None:
-        real = root.path(path)
+        real = root.file(path)
         try:
             info = real.stat()
             if not stat.S_ISREG(info.st_mode):

@@ -43,6 +43,7 @@ class Overview:
     smarthost: str
     certificate: str
     log: str
+    login: str
     attention: tuple[str, ...]
     configured: bool
 
@@ -63,6 +64,7 @@ def overview(host: Host) -> Overview:
         smarthost=_smarthost(postfix),
         certificate=_certificate(host),
         log=log_place(host),
+        login=_login(host),
         attention=tuple(attention(host)),
         configured=bool(postfix and postfix.auth_services),
     )
@@ -123,6 +125,21 @@ def _offers(postfix: Postfix, service: Service) -> Iterator[str]:
         yield "no AUTH"
     if postfix.chrooted(service):
         yield "chroot"
+
+
+def _login(host: Host) -> str:
+    """Return how users log in, by the policy in force."""
+    import recipes  # noqa: PLC0415 - most of the engine, and not needed to name a port
+
+    if host.postfix is None or not host.postfix.auth_services:
+        return "nobody: no service offers AUTH"
+    try:
+        read = recipes.read(host)
+    except ParseError:
+        return "unknown: smtpd.conf can't be read"
+    if read.backend is None or read.mechanisms is None:
+        return "set by hand, in a way that no back end here stands for"
+    return f"{read.backend.type}, by {' '.join(read.mechanisms.offer)}"
 
 
 def _smarthost(postfix: Postfix | None) -> str:

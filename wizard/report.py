@@ -32,6 +32,7 @@ def overview_lines(found: Overview) -> Iterator[str]:
     yield ""
     for port in found.ports:
         yield from _row(f"Port {port.number}", port.about)
+    yield from _row("Login", found.login)
     yield from _row("Smarthost", found.smarthost)
     yield from _row("Certificate", found.certificate)
     yield from _row("Log", found.log)
@@ -76,16 +77,16 @@ def plan_lines(plan: Plan, root: Root) -> Iterator[str]:
     if not plan.pending:
         yield "Nothing to do: the host is as the policy wants it."
     for change in plan.changes:
-        yield f"# {change.kind}: {change.target}"
-        yield from (f"# why: {line}" for line in change.reason.splitlines())
+        yield f"# {change.kind}: {shown(change.target)}"
+        yield from (f"# why: {shown(line)}" for line in change.reason.splitlines())
         yield from change.diff(root).splitlines()
         yield ""
-    yield from (f"! {text}" for text in plan.warnings)
+    yield from (f"! {shown(text)}" for text in plan.warnings)
 
 
 def by_hand_lines(found: InForce) -> Iterator[str]:
     """Yield, as comments of a policy file, what no section can express."""
-    yield from (f"# {line}" for text in found.by_hand for line in text.splitlines())
+    yield from (f"# {shown(line)}" for text in found.by_hand for line in text.splitlines())
 
 
 def event_lines(event: Event) -> Iterator[str]:

@@ -31,6 +31,16 @@ class Root:
             return Path(inside)
         return self._follow(Path(inside), 0)
 
+    def file(self, inside: str) -> Path:
+        """Where the file that ``inside`` means really lies: as :meth:`path`, through a last link too."""
+        found = self.path(inside)
+        for _ in range(_LINKS_IN_A_ROW):
+            if self.live or not found.is_symlink():
+                break
+            target = Path("/", found.parent.relative_to(self.prefix)) / found.readlink()
+            found = self.path(str(_flat(target)))
+        return found
+
     def _follow(self, inside: Path, depth: int) -> Path:
         done = self.prefix
         parts = inside.parts[1:]
