@@ -1,10 +1,13 @@
-"""Takes a checkpoint back: first every file, group and package, then the services, which read those files."""
+"""Takes a checkpoint back: every file, group and package, then the services, which read those files.
+
+Directories come last, for as long as a service runs its socket may lie in one of them.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wizard.changes import Revive
+from wizard.changes import RemoveDirectories, Revive
 from wizard.errors import WizardError
 
 if TYPE_CHECKING:
@@ -20,8 +23,11 @@ def take_back(checkpoint: Checkpoint, root: Root) -> tuple[str, ...]:
     """
     ways = [way for change in reversed(checkpoint.ways_back()) for way in change]
     services = {way.service: way for way in ways if isinstance(way, Revive)}
-    others = [way for way in ways if not isinstance(way, Revive)]
-    return tuple(problem for way in (*others, *services.values()) if (problem := _follow(way, root)))
+    emptied = [way for way in ways if isinstance(way, RemoveDirectories)]
+    others = [way for way in ways if not isinstance(way, Revive | RemoveDirectories)]
+    return tuple(
+        problem for way in (*others, *services.values(), *emptied) if (problem := _follow(way, root))
+    )
 
 
 def _follow(way: Undo, root: Root) -> str:

@@ -85,6 +85,7 @@ __all__ = [
     "MakeDirectory",
     "MakeLink",
     "ReloadService",
+    "RemoveDirectories",
     "RestartService",
     "Revive",
     "ShareSecrets",
