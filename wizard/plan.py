@@ -167,10 +167,11 @@ def verify(host: Host, edits: Sequence[Edit], after: dict[str, bytes]) -> None:
     """
     if not {MAIN_CF, MASTER_CF}.intersection(after) or host.postconf is None:
         return
-    old = {"main.cf": host.start(MAIN_CF), "master.cf": host.start(MASTER_CF)}
-    new = {"main.cf": after.get(MAIN_CF, old["main.cf"]), "master.cf": after.get(MASTER_CF, old["master.cf"])}
-    with host.scratch(old) as before_dir, host.scratch(new) as after_dir:
-        before, result = host.postconf.read(before_dir), host.postconf.read(after_dir)
+    # what the recipes went by: a file that was changed since then is refused too
+    before = host.settled_postfix
+    files = {"main.cf": MAIN_CF, "master.cf": MASTER_CF}
+    with host.scratch({name: after.get(path, host.start(path)) for name, path in files.items()}) as scratch:
+        result = host.postconf.read(scratch)
     wrong = [*_wrong_parameters(before, result, edits), *_wrong_services(before, result, edits)]
     if wrong:
         raise HostError(
