@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from wizard.policy import Backend
     from wizard.steps import Step, Wanted
 
-BACKENDS: tuple[BackendRecipe, ...] = (saslauthd.RECIPE, auxprop.SASLDB)
+BACKENDS: tuple[BackendRecipe, ...] = (saslauthd.SYSTEM_USERS, saslauthd.SASLDB, auxprop.SASLDB)
 
 
 def backend_recipe(policy: Policy) -> BackendRecipe | None:

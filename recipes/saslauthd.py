@@ -7,6 +7,7 @@ It can verify PLAIN and LOGIN only. Any other mechanism in ``mech_list`` would s
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from recipes import chroot, pam
@@ -48,7 +49,18 @@ def _steps(wanted: Wanted) -> Iterator[Step]:
     backend = _backend(wanted)
     if isinstance(backend, SaslauthdPam):
         yield from pam.steps(wanted, backend)
+    if isinstance(backend, SaslauthdSasldb):
+        yield from _realm_of_bare_names(wanted)
     yield Act("saslauthd", "enable", "checks the passwords, after a reboot as well")
+
+
+def _realm_of_bare_names(wanted: Wanted) -> Iterator[Note]:
+    own, smtpd = wanted.host.name, wanted.postfix.value("myhostname")
+    if not _realm(wanted) and own != smtpd:
+        yield Note(
+            f"saslauthd looks a name without realm up as NAME@{own}, this host's own name, and not as "
+            f"NAME@{smtpd}: add accounts with postfix-auth user add, or set authorization.local_domain"
+        )
 
 
 def _defaults(wanted: Wanted) -> Iterator[Step]:
@@ -124,8 +136,8 @@ def _read(host: Host) -> Backend | None:
     return None
 
 
-RECIPE = BackendRecipe(
-    types=(SaslauthdPam, SaslauthdShadow, SaslauthdSasldb),
+SYSTEM_USERS = BackendRecipe(
+    types=(SaslauthdPam, SaslauthdShadow),
     needs=("saslauthd",),
     serves=frozenset({"PLAIN", "LOGIN"}),
     refusal="saslauthd is given the password itself, so it can check PLAIN and LOGIN only; "
@@ -136,3 +148,4 @@ RECIPE = BackendRecipe(
     steps=_steps,
     read=_read,
 )
+SASLDB = replace(SYSTEM_USERS, types=(SaslauthdSasldb,), needs=("saslauthd", "sasldb"), owns_accounts=True)

@@ -88,7 +88,8 @@ class Sasldb:
 def of(host: Host) -> Sasldb:
     """Return the sasldb that ``host``'s smtpd looks accounts up in, with the realm of a bare name.
 
-    That is smtpd_sasl_local_domain, or Postfix's own host name (SASL_README, "Enabling SASL authentication").
+    That is smtpd_sasl_local_domain; or Postfix's own host name (SASL_README, "Enabling SASL authentication"),
+    but behind saslauthd, which knows nothing of Postfix's, the system's (gethostname(2)).
 
     Raises:
         HostError: when Postfix is not installed.
@@ -97,7 +98,9 @@ def of(host: Host) -> Sasldb:
     """
     postfix = host.settled_postfix
     service = next(iter(postfix.auth_services), None)
-    realm = postfix.value("smtpd_sasl_local_domain", service) or postfix.value("myhostname", service)
+    saslauthd = host.smtpd_conf.methods[:1] == ("saslauthd",)
+    usual = host.name if saslauthd else postfix.value("myhostname", service)
+    realm = postfix.value("smtpd_sasl_local_domain", service) or usual
     return Sasldb(host.smtpd_conf.keys.get("sasldb_path", host.platform.sasl.sasldb), realm)
 
 

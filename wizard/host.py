@@ -106,12 +106,17 @@ class Host:
         return platforms.recognize(self.root)
 
     @cached_property
+    def name(self) -> str:
+        """The host's own name (gethostname(2)), on most hosts without a domain."""
+        if self.root.live:
+            return socket.gethostname()
+        return (self.read("/etc/hostname") or b"localhost").decode("ascii", "replace").strip()
+
+    @cached_property
     def fqdn(self) -> str:
         """The host's full name as far as it is known locally; its bare name otherwise."""
-        if not self.root.live:
-            return (self.read("/etc/hostname") or b"localhost").decode("ascii", "replace").strip()
-        asked = run(["hostname", "--fqdn"], timeout=3)
-        return asked.stdout.strip() if asked.ok and asked.stdout.strip() else socket.gethostname()
+        asked = run(["hostname", "--fqdn"], timeout=3) if self.root.live else None
+        return asked.stdout.strip() if asked and asked.ok and asked.stdout.strip() else self.name
 
     @cached_property
     def packages(self) -> frozenset[str]:
