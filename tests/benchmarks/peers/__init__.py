@@ -1,0 +1,1 @@
+"""Textual as it comes, for comparison."""
