@@ -6,8 +6,10 @@ import re
 import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wizard.changes import disk
 from wizard.commands import run
 from wizard.errors import PolicyError
 from wizard.secret import Secret
@@ -106,11 +108,18 @@ def of(host: Host) -> Sasldb:
 
 @contextmanager
 def temporary(sasldb: Sasldb) -> Iterator[tuple[Account, Secret]]:
-    """Give an account with a password nobody knows, which is gone afterwards."""
+    """Give an account with a password nobody knows, which is gone afterwards, without a trace in the file."""
     account = Account(f"postfix-auth-test-{secrets.token_hex(4)}", sasldb.realm)
     password = Secret(secrets.token_urlsafe(18))
+    path = Path(sasldb.path).resolve()
+    before, look = disk.read(path), disk.look(path)
     sasldb.set_password(account, password)
+    during = disk.read(path)
     try:
         yield account, password
     finally:
-        sasldb.remove(account)
+        if before is not None and disk.read(path) == during:
+            disk.replace(path, before, look)
+        else:
+            # somebody has changed another account in the meantime
+            sasldb.remove(account)

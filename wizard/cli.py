@@ -15,9 +15,10 @@ from wizard.errors import HostError, PolicyError, WizardError
 from wizard.root import Root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from wizard.applying import Handle
+    from wizard.events import Event
     from wizard.secret import Secret
 
 _DONE, _FAILED, _USAGE, _PENDING = 0, 1, 2, 4
@@ -209,14 +210,21 @@ def _follow(handle: Handle) -> int:
     """Print what the process that applies tells, until it ends; interrupting this does not stop it."""
     from wizard import report  # noqa: PLC0415
 
+    try:
+        return _followed(handle, report.event_lines)
+    except KeyboardInterrupt:
+        _complain("this goes on without you; postfix-auth history shows how it ended")
+        return _FAILED
+
+
+def _followed(handle: Handle, told: Callable[[Event], Iterable[str]]) -> int:
     while True:
         ended = handle.finished
         for event in handle.poll():
-            lines = report.event_lines(event)
             if event.kind == "failed":
-                _complain("\n".join(lines))
+                _complain("\n".join(told(event)))
             else:
-                _print(lines)
+                _print(told(event))
         if ended:
             return _FAILED if handle.exit_code is None else handle.exit_code
         time.sleep(0.05)

@@ -53,6 +53,7 @@ class Terminal:
         self._screen = pyte.Screen(cols, rows)
         self._stream = pyte.ByteStream(self._screen)
         self.transcript = b""  # every byte that the program wrote
+        self._hung_up = False
         self._fd, slave = _open(ptmx)
         self.resize(cols, rows)
         self._process = subprocess.Popen(
@@ -98,7 +99,7 @@ class Terminal:
         deadline = time.monotonic() + timeout
         while not re.search(pattern, shown := self.screen(), re.MULTILINE):
             left = deadline - time.monotonic()
-            if left <= 0 or not self._take(left):
+            if left <= 0 or (not self._take(left) and not re.search(pattern, self.screen(), re.MULTILINE)):
                 raise TerminalError(f"no {pattern!r} on the screen:\n{shown}")
         return shown
 
@@ -129,10 +130,25 @@ class Terminal:
             timeout = 0
         return True
 
+    def hang_up(self, timeout: float = 10.0) -> None:
+        """Drop the line, as a lost SSH connection does, and wait until the program has noticed.
+
+        Raises:
+            TerminalError: when it goes on.
+
+        """
+        self._hung_up = True
+        os.close(self._fd)
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise TerminalError("the program goes on without its terminal") from None
+
     def close(self) -> None:
         """Hang up and end the program."""
         end(self._process)
-        os.close(self._fd)
+        if not self._hung_up:
+            os.close(self._fd)
 
 
 def _open(ptmx: str) -> tuple[int, int]:
