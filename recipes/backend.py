@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wizard.errors import PolicyError
 from wizard.formats import smtpdconf
+from wizard.sasl import application
 from wizard.steps import Act, Edit, Note, set_for
 
 if TYPE_CHECKING:
@@ -48,11 +49,8 @@ def steps(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Step]:
     if backend is None:
         return
     why = f"asks the back end {backend.type} (Postfix SASL_README)"
-    if any(
-        wanted.postfix.value("smtpd_sasl_type", s) != "cyrus" for s in (None, *wanted.postfix.auth_services)
-    ):
-        yield from set_for(wanted, "smtpd_sasl_type", "cyrus", why)
-        yield from set_for(wanted, "smtpd_sasl_path", "smtpd", why)
+    yield from set_for(wanted, "smtpd_sasl_type", "cyrus", why)
+    yield from set_for(wanted, "smtpd_sasl_path", application(wanted.postfix), why)
     path = smtpd_conf_path(wanted.host)
     if wanted.host.platform.sasl.honours_config_path and not wanted.postfix.value("cyrus_sasl_config_path"):
         directory = path.rpartition("/")[0]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wizard.steps import Step, Wanted
 
 _PLAIN_OPTIONS, _TLS_OPTIONS = "smtpd_sasl_security_options", "smtpd_sasl_tls_security_options"
+_ALWAYS = frozenset({"noanonymous"})
 #: What is wrong with mechanisms that old howtos recommend.
 OUTDATED = {
     "CRAM-MD5": "MD5, and the stored password must be readable (RFC 6331's reasons hold for it too)",
@@ -91,16 +92,19 @@ def _options(wanted: Wanted) -> Iterator[Step]:
     explicit = plaintext is Plaintext.ALWAYS and tls_first and _PLAIN_OPTIONS not in postfix.explicit
     yield from _set_options(wanted, _PLAIN_OPTIONS, want_before, before, why, always=explicit)
     # its default follows the other one, so it must be written as soon as the two differ
-    follows = want_before if _TLS_OPTIONS not in postfix.explicit else inside
-    yield from _set_options(wanted, _TLS_OPTIONS, want_inside, follows, why)
+    follows = f"${_PLAIN_OPTIONS}" in postfix.parameters.get(_TLS_OPTIONS, "")
+    differs = want_inside | _ALWAYS != want_before | _ALWAYS
+    if follows and differs:
+        yield Edit(MAIN_CF, maincf.SetParameter(_TLS_OPTIONS, _listed(want_inside)), why)
+    yield from _set_options(wanted, _TLS_OPTIONS, want_inside, want_inside if follows else inside, why)
 
 
 def _set_options(
     wanted: Wanted, name: str, want: frozenset[str], have: frozenset[str], why: str, *, always: bool = False
 ) -> Iterator[Step]:
     """Yield what gives ``name`` the flags ``want``; a flag somebody chose beyond ours stays."""
-    want |= {"noanonymous"}
-    value = ", ".join(sorted(want))
+    want |= _ALWAYS
+    value = _listed(want)
     if always:
         yield Edit(MAIN_CF, maincf.SetParameter(name, value), why)
     elif want != have:
@@ -109,6 +113,10 @@ def _set_options(
         for service in wanted.postfix.auth_services:
             if name in service.options and _split(service.options[name]) != want:
                 yield from set_for(wanted, name, value, why)
+
+
+def _listed(flags: frozenset[str]) -> str:
+    return ", ".join(sorted(flags | _ALWAYS))
 
 
 def _flags(postfix: Postfix, name: str) -> frozenset[str]:

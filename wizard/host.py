@@ -244,8 +244,18 @@ class Host:
 
     @cached_property
     def queue_directory(self) -> str:
-        """Where chrooted services live."""
-        return self.postfix.value("queue_directory") if self.postfix else "/var/spool/postfix"
+        """Where chrooted services live.
+
+        Raises:
+            HostError: when that is no absolute path, which Postfix itself could not work with either.
+
+        """
+        found = self.postfix.value("queue_directory") if self.postfix else "/var/spool/postfix"
+        if not found.startswith("/"):
+            raise HostError(
+                f"{MAIN_CF}: queue_directory = {found} is not an absolute path; correct that first"
+            )
+        return found
 
     # SASL
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from augeas import Augeas
-
 from wizard.errors import ParseError, WizardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from augeas import Augeas
 
 _LENSES = Path(__file__).resolve().parent.parent / "recipes" / "lenses"
 _BEFORE, _TREE, _AFTER = "/before", "/tree", "/after"
@@ -30,6 +30,8 @@ _at_work = Lock()
 
 @cache
 def _augeas() -> Augeas:
+    from augeas import Augeas  # noqa: PLC0415 - slow to load, and most only read
+
     return Augeas(root="/", loadpath=str(_LENSES), flags=Augeas.NO_MODL_AUTOLOAD | Augeas.NO_LOAD)
 
 
@@ -102,11 +104,13 @@ def opened(lens: str, path: str, data: bytes) -> Iterator[Tree]:
     _no_nul(path, data)
     text = data.decode("latin-1")
     # lenses want every line ended; where the last one was not, it stays so
-    missing = "" if not text or text.endswith("\n") else "\n"
+    line_end = "\r\n" if text.split("\n", 1)[0].endswith("\r") else "\n"
+    missing = "" if not text or text.endswith("\n") else line_end
     with _at_work:
         handle = _augeas()
         try:
-            tree = _parsed(handle, lens, path, text + missing)
+            _parse(handle, lens, path, text + missing)
+            tree = Tree(handle, line_end)
             yield tree
             tree.data = _written(handle, lens, path).removesuffix(missing).encode("latin-1")
         finally:
@@ -114,7 +118,7 @@ def opened(lens: str, path: str, data: bytes) -> Iterator[Tree]:
                 handle.remove(node)
 
 
-def _parsed(handle: Augeas, lens: str, path: str, text: str) -> Tree:
+def _parse(handle: Augeas, lens: str, path: str, text: str) -> None:
     handle.set(_BEFORE, text)
     try:
         handle.text_store(lens, _BEFORE, _TREE)
@@ -123,7 +127,6 @@ def _parsed(handle: Augeas, lens: str, path: str, text: str) -> Tree:
         if not pos:
             raise
         raise _unexpected(path, text, int(pos)) from None
-    return Tree(handle, "\r\n" if text.split("\n", 1)[0].endswith("\r") else "\n")
 
 
 def _written(handle: Augeas, lens: str, path: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wizard.commands import run
-from wizard.errors import HostError
+from wizard.errors import HostError, ParseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -136,13 +137,13 @@ class Postconf:
         """Run it on the configuration in ``directory``.
 
         Raises:
-            HostError: with postconf's own words (file, line and what it dislikes) when it refuses.
+            ParseError: with postconf's own words when it can't read a line.
+            HostError: with its words when it refuses for another reason.
 
         """
         done = run((*self.argv, "-c", str(directory), *options), env=self.environment, timeout=20)
         if not done.ok:
-            said = done.stderr.strip().splitlines() or [f"status {done.status}"]
-            raise HostError(f"Postfix does not accept its configuration in {directory}: {said[-1]}")
+            raise _refused(directory, done)
         return done
 
     def types(self, directory: Path, option: str) -> tuple[str, ...]:
@@ -171,6 +172,23 @@ class Postconf:
             services=tuple(_services(master.stdout, options.stdout, expanded_options.stdout)),
             complaints=tuple(dict.fromkeys(line.split(": ", 1)[-1] for line in said)),
         )
+
+
+_LINE = re.compile(r"fatal: .*(main\.cf|master\.cf)[,:] line (\d+): (.*)")
+_FIELD = re.compile(r'fatal: (invalid \w+ field ".*") in "(.*)')
+
+
+def _refused(directory: Path, done: Outcome) -> HostError:
+    """Return what postconf said as it ended, with file and line where it is about one."""
+    said = [line.partition(": ")[2] for line in done.stderr.splitlines()] or [f"status {done.status}"]
+    if found := _LINE.match(said[-1]):
+        return ParseError(f"/etc/postfix/{found[1]}", int(found[2]), found[3])
+    if found := _FIELD.match(said[-1]):
+        # it repeats the line, but does not number it
+        lines = (directory / "master.cf").read_text(errors="surrogateescape").splitlines()
+        begins = (n for n, line in enumerate(lines, 1) if line.strip() and found[2].startswith(line.rstrip()))
+        return ParseError("/etc/postfix/master.cf", next(begins, 1), found[1])
+    return HostError(f"Postfix does not accept its configuration: {'; '.join(said[-2:])}")
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:

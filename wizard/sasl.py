@@ -59,7 +59,7 @@ def smtpd_conf(root: Root, platform: Platform, postfix: Postfix) -> SmtpdConf:
         ParseError: when libsasl could not read it; every smtpd with SASL on would be dead.
 
     """
-    name = (postfix.value("smtpd_sasl_path") or "smtpd") + ".conf"
+    name = f"{application(postfix)}.conf"
     places = _places(platform, postfix)
     found = [f"{place}/{name}" for place in places if root.path(f"{place}/{name}").exists()]
     path = found[0] if found else f"{places[0]}/{name}"
@@ -67,6 +67,12 @@ def smtpd_conf(root: Root, platform: Platform, postfix: Postfix) -> SmtpdConf:
     stray = [f"{place}/{name}" for place in _EVERYWHERE if place not in places]
     shadowed = (*found[1:], *(place for place in stray if root.path(place).exists()))
     return SmtpdConf(path, keys, bool(found), shadowed)
+
+
+def application(postfix: Postfix) -> str:
+    """Return the name that smtpd tells libsasl, which reads NAME.conf; for Dovecot the same is a socket's."""
+    path = postfix.value("smtpd_sasl_path")
+    return path if path and "/" not in path and postfix.value("smtpd_sasl_type") == "cyrus" else "smtpd"
 
 
 _EVERYWHERE = (
