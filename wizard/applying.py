@@ -87,11 +87,7 @@ def start(
     """
     fd = journal.lock(root)
     try:
-        left = [one for one in journal.checkpoints(root) if one.state.unfinished]
-        if left:
-            raise HostError(
-                f"the change {left[-1].id} was interrupted half-way: take it back with postfix-auth rollback"
-            )
+        refuse_half_way(root)
         checkpoint = journal.create(root, plan.summary, policyfile.render(plan.whole))
         work: dict[str, codec.Json] = {
             "changes": [codec.pack(change) for change in plan.changes],
@@ -102,6 +98,20 @@ def start(
         return _spawn(checkpoint, root, fd, work)
     finally:
         os.close(fd)
+
+
+def refuse_half_way(root: Root) -> None:
+    """Refuse to go on where an earlier change was interrupted.
+
+    Raises:
+        HostError: when one was, and has to be taken back first.
+
+    """
+    left = [one for one in journal.checkpoints(root) if one.state.unfinished]
+    if left:
+        raise HostError(
+            f"the change {left[-1].id} was interrupted half-way: take it back with postfix-auth rollback"
+        )
 
 
 def roll_back(checkpoint: Checkpoint, root: Root) -> Handle:

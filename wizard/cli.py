@@ -118,6 +118,8 @@ def _apply(arguments: argparse.Namespace, root: Root) -> int:
 
     policy = policyfile.load(arguments.policy)
     _must_be_root(root)
+    if applying.unfinished(root) is None:
+        applying.refuse_half_way(root)
     password = _password(arguments)
     plan = engine.plan(policy, engine.observe(root))
     if not arguments.yes:
