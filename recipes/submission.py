@@ -74,8 +74,9 @@ def _new(wanted: Wanted, name: str) -> Iterator[Step]:
 def _options(wanted: Wanted, name: str) -> Iterator[tuple[str, str]]:
     submission = wanted.given.submission or Submission()
     yield "syslog_name", f"postfix/{name}"
-    if wanted.postfix.knows("smtpd_forbid_unauth_pipelining"):
-        yield "smtpd_forbid_unauth_pipelining", "no"
+    for parameter, value in (("smtpd_forbid_unauth_pipelining", "no"), ("smtpd_hide_client_session", "yes")):
+        if wanted.postfix.knows(parameter):
+            yield parameter, value
     if name == "submissions":
         yield "smtpd_tls_wrappermode", "yes"
     else:
@@ -85,9 +86,28 @@ def _options(wanted: Wanted, name: str) -> Iterator[tuple[str, str]]:
         yield "smtpd_tls_auth_only", "yes" if submission.require_tls else "no"
     yield "local_header_rewrite_clients", "static:all"
     yield "smtpd_reject_unlisted_recipient", "no"
-    for restriction in _RESTRICTIONS:
-        yield restriction, _ONLY_USERS if restriction == "smtpd_relay_restrictions" else ""
+    yield from _restrictions(wanted.postfix)
     yield "milter_macro_daemon_name", "ORIGINATING"
+
+
+def _restrictions(postfix: Postfix) -> Iterator[tuple[str, str]]:
+    """A new service's own lists: nothing meant for strangers, everything that main.cf says of logins."""
+    for name in _RESTRICTIONS:
+        rules = _login_rules(_tokens(postfix, None, name))
+        if rules and "{" in postfix.value(name):
+            continue  # a table inside the list can have blanks, an override can't: the list itself holds
+        yield name, ",".join([*rules, *([_ONLY_USERS] if name == "smtpd_relay_restrictions" else [])])
+
+
+def _login_rules(tokens: list[str]) -> list[str]:
+    """Those of ``tokens`` that lock logins out or bind sender addresses to them (SASL_README)."""
+    rules: list[str] = []
+    for at, token in enumerate(tokens):
+        if token.lower() == "check_sasl_access":
+            rules += tokens[at : at + 2]
+        elif token.lower().endswith("_sender_login_mismatch"):
+            rules.append(token)
+    return rules
 
 
 def _existing(wanted: Wanted, service: Service, name: str) -> Iterator[Step]:

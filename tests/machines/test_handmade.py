@@ -1,0 +1,72 @@
+"""Hosts that somebody has set up by hand, the way howtos say: what a policy may do to them, and what not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.machines import mail_clients
+from tests.machines.machine import LAUNCHER
+from tests.machines.mail_clients import SERVER, Login
+
+if TYPE_CHECKING:
+    from tests.machines.machine import Machine
+
+USER, LOCKED, PASSWORD = "joe", "eve", "correct horse"
+POLICY = f"""
+[backend]
+type = "saslauthd-pam"
+[mechanisms]
+[tls]
+source = "self-signed"
+names = ["{SERVER}"]
+[submission]
+"""
+_ACCOUNTS = f"for name in {USER} {LOCKED}; do useradd $name; echo $name:'{PASSWORD}' | chpasswd; done\n"
+_PATH = "/root/policy.toml"
+
+
+def by_hand(machine: Machine, script: str) -> None:
+    """Let somebody set the machine up who knows only a howto; its name is that of a stranger afterwards."""
+    mail_clients.face_the_world(machine)
+    machine.run(["sh", "-euc", _ACCOUNTS + script])
+
+
+def postfix_auth(machine: Machine, *arguments: str, policy: str = "", status: int = 0) -> str:
+    machine.write_file(_PATH, policy)
+    given = ["-p", _PATH] if policy else []
+    done = machine.run([LAUNCHER, *arguments, *given], timeout=90, check=False)
+    assert done.status == status, f"{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def apply(machine: Machine, policy: str) -> str:
+    return postfix_auth(machine, "apply", "--yes", policy=policy)
+
+
+def sends(machine: Machine, login: Login, sender: str) -> bool:
+    """Whether ``login`` may send as ``sender`` to somebody far away. Nothing is sent."""
+    done = machine.run(
+        ["swaks", "--server", f"{SERVER}:{login.port}", "--tls", "--auth", login.mechanism,
+         "--auth-user", login.user, "--auth-password", login.password, "--from", sender,
+         "--to", mail_clients.FAR_AWAY, "--quit-after", "RCPT"],
+        check=False,
+    )  # fmt: skip
+    assert "235 2.7.0" in done.stdout, done
+    return done.status == 0
+
+
+def test_locked_logins_and_owned_senders_stay_so_on_a_new_service(machine: Machine) -> None:
+    by_hand(
+        machine,
+        f"""
+        echo '{LOCKED} REJECT locked' >/etc/postfix/locked
+        echo 'boss@{SERVER} boss' >/etc/postfix/owners
+        postconf -e smtpd_sasl_auth_enable=yes smtpd_sender_login_maps=texthash:/etc/postfix/owners \
+            'smtpd_sender_restrictions = reject_known_sender_login_mismatch' \
+            'smtpd_recipient_restrictions = permit_mynetworks, check_sasl_access texthash:/etc/postfix/locked'
+        """,
+    )
+    assert "everything is applied" in apply(machine, POLICY)
+    assert sends(machine, Login(587, "PLAIN", USER, PASSWORD), f"{USER}@{SERVER}")
+    assert not sends(machine, Login(587, "PLAIN", USER, PASSWORD), f"boss@{SERVER}")
+    assert not sends(machine, Login(587, "PLAIN", LOCKED, PASSWORD), f"{LOCKED}@{SERVER}")
