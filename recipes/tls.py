@@ -48,10 +48,7 @@ def steps(wanted: Wanted) -> Iterator[Step]:
 
 
 def _settings(postfix: Postfix, tls: Tls) -> Iterator[tuple[str, str, str]]:
-    current = postfix.value(_LEVEL) or ("may" if postfix.yes("smtpd_use_tls") else "none")
-    if postfix.yes("smtpd_enforce_tls") and not postfix.value(_LEVEL):
-        current = "encrypt"
-    if current != tls.level.value:
+    if _level(postfix) is not tls.level:
         yield _LEVEL, tls.level.value, f"STARTTLS on port 25: {tls.level.value}"
     if postfix.value("smtpd_tls_loglevel") == "0":
         yield "smtpd_tls_loglevel", "1", "one line in the log for each TLS session"
@@ -59,6 +56,17 @@ def _settings(postfix: Postfix, tls: Tls) -> Iterator[tuple[str, str, str]]:
     outdated = protocols in ("", ">=TLSv1", ">=TLSv1.1") or not protocols.startswith((">", "!", "<"))
     if postfix.version >= (3, 6) and outdated and protocols not in ("TLSv1.2", "TLSv1.3", "TLSv1.2, TLSv1.3"):
         yield _PROTOCOLS, ">=TLSv1.2", "where TLS is required, nothing older than TLS 1.2 (RFC 8996)"
+
+
+def _level(postfix: Postfix) -> TlsLevel:
+    """Return the level in force: smtpd_tls_security_level, or what it replaced in Postfix 2.3."""
+    said = postfix.value(_LEVEL).lower()
+    if not said and postfix.yes("smtpd_enforce_tls"):
+        return TlsLevel.ENCRYPT
+    if not said:
+        return TlsLevel.MAY if postfix.yes("smtpd_use_tls") else TlsLevel.NONE
+    # smtpd takes the client's levels, such as "verify", for encrypt (postconf(5))
+    return TlsLevel(said) if said in set(TlsLevel) else TlsLevel.ENCRYPT
 
 
 def _examined(wanted: Wanted, tls: Tls) -> Iterator[Note]:
@@ -150,11 +158,10 @@ def read(host: Host) -> Tls | None:
     """Return the certificate and level in force; None while there is neither certificate nor TLS."""
     postfix = host.settled_postfix
     files = certificate_files(postfix)
-    level = postfix.value(_LEVEL) or ("encrypt" if postfix.yes("smtpd_enforce_tls") else "")
-    level = level or ("may" if postfix.yes("smtpd_use_tls") else "none")
+    level = _level(postfix)
     if not files:
         return None
-    kept = Tls(source=TlsSource.KEEP, level=TlsLevel(level))
+    kept = Tls(source=TlsSource.KEEP, level=level)
     if len(files) != 2:  # noqa: PLR2004 - certificate and key
         return kept
     certificate, key = files
@@ -166,5 +173,5 @@ def read(host: Host) -> Tls | None:
         except WizardError:
             return kept
         if chain and chain[0].self_signed:
-            return Tls(source=TlsSource.SELF_SIGNED, names=chain[0].names, level=TlsLevel(level))
-    return Tls(source=TlsSource.FILES, certificate=certificate, key=key, level=TlsLevel(level))
+            return Tls(source=TlsSource.SELF_SIGNED, names=chain[0].names, level=level)
+    return Tls(source=TlsSource.FILES, certificate=certificate, key=key, level=level)
