@@ -132,7 +132,9 @@ def read(host: Host) -> Mechanisms | None:
     postfix = host.settled_postfix
     if not postfix.auth_services:
         return None
-    listed = host.smtpd_conf.mech_list or tuple(name for name in PREFERENCE if name in host.mechanisms)
+    # libsasl wants blanks; who wrote commas meant the same
+    meant = tuple(" ".join(host.smtpd_conf.mech_list).replace(",", " ").split())
+    listed = meant or tuple(name for name in PREFERENCE if name in host.mechanisms)
     # noanonymous is Postfix's default, and no policy may ask for what it hides
     listed = tuple(name for name in listed if name != "ANONYMOUS")
     service = postfix.auth_services[0]

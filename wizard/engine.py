@@ -79,7 +79,8 @@ def plan(policy: Policy, host: Host) -> Plan:
 
     """
     whole = completed(policy, host)
-    needed = recipes.needed_packages(whole, host)
+    # what was set up by hand before is nothing to install for, or to refuse
+    needed = recipes.needed_packages(whole if policy.backend or policy.mechanisms else policy, host)
     if needed and not host.root.live:
         raise HostError(
             f"not installed below {host.root.prefix}: {', '.join(needed)}; --root installs nothing"

@@ -206,6 +206,10 @@ def _broken_sasl(host: Host) -> Iterator[str]:
         yield str(error)
         return
     yield from (f"nobody reads {path}; {found.path} is what counts" for path in found.shadowed)
+    if "," in found.keys.get("mech_list", ""):
+        yield f"{found.path}: mech_list wants blanks; with commas every smtpd that offers AUTH ends at once"
+    if "alwaystrue" in found.methods:
+        yield f"{found.path}: pwcheck_method alwaystrue lets everybody in, with any password"
 
 
 def _certificate_problems(host: Host, postfix: Postfix) -> Iterator[str]:

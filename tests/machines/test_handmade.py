@@ -70,3 +70,24 @@ def test_locked_logins_and_owned_senders_stay_so_on_a_new_service(machine: Machi
     assert sends(machine, Login(587, "PLAIN", USER, PASSWORD), f"{USER}@{SERVER}")
     assert not sends(machine, Login(587, "PLAIN", USER, PASSWORD), f"boss@{SERVER}")
     assert not sends(machine, Login(587, "PLAIN", LOCKED, PASSWORD), f"{LOCKED}@{SERVER}")
+
+
+def test_odd_but_valid_settings_are_read_and_do_not_hold_up_what_has_nothing_to_do_with_them(
+    machine: Machine,
+) -> None:
+    by_hand(
+        machine,
+        """
+        echo 'pwcheck_method: saslauthd' >/etc/postfix/sasl/smtpd.conf
+        echo 'mech_list: plain,DIGEST-MD5' >>/etc/postfix/sasl/smtpd.conf
+        postconf -e smtpd_sasl_auth_enable=YES smtpd_tls_security_level=Verify \
+            smtpd_tls_chain_files=/etc/ssl/mail.pem
+        """,
+    )
+    policy = postfix_auth(machine, "policy")
+    assert 'level = "encrypt"' in policy
+    assert '"DIGEST-MD5"' in policy
+    assert "mech_list wants blanks" in postfix_auth(machine, "status")
+    assert "relayhost = [a.example.com]" in postfix_auth(
+        machine, "plan", policy='[smarthost]\nhost = "a.example.com"\n'
+    )
