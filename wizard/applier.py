@@ -10,10 +10,11 @@ import os
 import resource
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard import journal
+from wizard import journal, keeper
 from wizard.changes import KINDS, InstallPackages, WriteFile, codec
 from wizard.errors import WizardError
 from wizard.events import Event
@@ -65,9 +66,20 @@ class Applier:
             self.tell("failed", str(error) if isinstance(error, WizardError) else f"unforeseen: {error!r}")
             self.roll_back()
             return _FAILED
-        self.checkpoint = self.checkpoint.at(State.APPLIED)
-        self.tell("done", "everything is applied")
+        self._settle(int(str(work["confirm"])))
         return _DONE
+
+    def _settle(self, seconds: int) -> None:
+        """Keep what was applied, or let the keeper wait so many ``seconds`` for a confirmation."""
+        if not seconds:
+            self.checkpoint = self.checkpoint.at(State.KEPT)
+            self.tell("done", "everything is applied")
+            return
+        self.checkpoint = self.checkpoint.at(State.APPLIED, time.time() + seconds)
+        keeper.arm(self.root)
+        self.tell(
+            "pending", f"everything is applied, and taken back in {seconds} s unless you confirm", seconds
+        )
 
     def _look_ahead(self, changes: Sequence[Change]) -> None:
         installs = any(isinstance(change, InstallPackages) for change in changes)
@@ -115,6 +127,7 @@ class Applier:
             self.tell("failed", "not everything could be taken back:\n" + "\n".join(problems))
             return _FAILED
         self.checkpoint = self.checkpoint.at(State.ROLLED_BACK)
+        keeper.disarm()
         self.tell("rolled-back", "everything is as it was before")
         return _DONE
 

@@ -11,13 +11,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard import journal, policyfile
+from wizard import journal, keeper, policyfile
 from wizard.changes import codec
-from wizard.errors import HostError
+from wizard.errors import HostError, PolicyError
 from wizard.events import Event
 from wizard.journal import State
 
@@ -76,9 +77,17 @@ class Handle:
 
 
 def start(
-    plan: Plan, root: Root, *, user: str = "", password: Secret | None = None, test: bool = True
+    plan: Plan,
+    root: Root,
+    *,
+    user: str = "",
+    password: Secret | None = None,
+    test: bool = True,
+    confirm: int = 0,
 ) -> Handle:
     """Start to apply ``plan``; ``user`` and ``password`` log in for the tests.
+
+    ``confirm``: it is taken back unless :func:`confirm` is called within so many seconds; 0: it is kept.
 
     Raises:
         HostError: when another run is at work, or the last one was interrupted and must be taken back first.
@@ -94,6 +103,7 @@ def start(
             "test": test and root.live,
             "user": user,
             "password": password.reveal() if password else "",
+            "confirm": confirm,
         }
         return _spawn(checkpoint, root, fd, work)
     finally:
@@ -107,11 +117,15 @@ def refuse_half_way(root: Root) -> None:
         HostError: when one was, and has to be taken back first.
 
     """
-    left = [one for one in journal.checkpoints(root) if one.state.unfinished]
-    if left:
-        raise HostError(
-            f"the change {left[-1].id} was interrupted half-way: take it back with postfix-auth rollback"
-        )
+    for one in journal.checkpoints(root):
+        if one.state.half_way:
+            raise HostError(
+                f"the change {one.id} was interrupted half-way: take it back with postfix-auth rollback"
+            )
+        if one.state is State.APPLIED:
+            raise HostError(
+                f"the change {one.id} waits: postfix-auth confirm keeps it, or take it back with rollback"
+            )
 
 
 def roll_back(checkpoint: Checkpoint, root: Root) -> Handle:
@@ -123,7 +137,7 @@ def roll_back(checkpoint: Checkpoint, root: Root) -> Handle:
     """
     fd = journal.lock(root)
     try:
-        if checkpoint.state is State.APPLIED:
+        if checkpoint.state.in_force:
             _refuse_conflicts(checkpoint, root)
         return _spawn(checkpoint, root, fd, {})
     finally:
@@ -136,6 +150,28 @@ def _refuse_conflicts(checkpoint: Checkpoint, root: Root) -> None:
     if edited or built_on:
         listed = "\n  ".join([*edited, *built_on])
         raise HostError(f"{checkpoint.id} can't be taken back without losing what came after it:\n  {listed}")
+
+
+def keep(root: Root) -> Checkpoint:
+    """Confirm the change that waits for it: it is kept. Return its checkpoint.
+
+    Raises:
+        PolicyError: when there is none.
+        HostError: when it is being taken back already.
+
+    """
+    if journal.pending(root) is None:
+        raise PolicyError("", "there is no change that waits for a confirmation")
+    fd = journal.lock(root)
+    try:
+        checkpoint = journal.pending(root)
+        if checkpoint is None or checkpoint.deadline < time.time():
+            raise PolicyError("", "the time is over: the change is taken back")
+        kept = checkpoint.at(State.KEPT)
+        keeper.disarm()
+        return kept
+    finally:
+        os.close(fd)
 
 
 def unfinished(root: Root) -> Handle | None:

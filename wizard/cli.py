@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import select
 import sys
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from wizard.secret import Secret
 
 _DONE, _FAILED, _USAGE, _PENDING = 0, 1, 2, 4
+_LONGEST_WAIT = 86400  # seconds
 
 
 class _Command(Protocol):
@@ -133,8 +135,45 @@ def _apply(arguments: argparse.Namespace, root: Root) -> int:
     if not plan.pending:
         print("Nothing to do: the host is as the policy wants it.")
         return _DONE
-    handle = applying.start(plan, root, user=arguments.user, password=password, test=not arguments.no_test)
-    return _follow(handle)
+    handle = applying.start(
+        plan,
+        root,
+        user=arguments.user,
+        password=password,
+        test=not arguments.no_test,
+        confirm=arguments.confirm,
+    )
+    code = _follow(handle)
+    return code if code or not arguments.confirm else _keep(root)
+
+
+def _keep(root: Root) -> int:
+    """Ask for the confirmation, as long as there is time; with nobody to ask the change stays pending."""
+    from wizard import applying, journal  # noqa: PLC0415
+
+    pending = journal.pending(root)
+    if pending is None or not sys.stdin.isatty():
+        _print(["postfix-auth confirm keeps it"])
+        return _DONE
+    print("Keep these settings? [y/N] ", end="", flush=True)
+    ready, _, _ = select.select([sys.stdin], [], [], max(0, pending.deadline - time.time()))
+    if ready and sys.stdin.readline().strip().lower() in ("y", "yes"):
+        return _confirm(argparse.Namespace(), root)
+    print()
+    if ready:
+        _follow(applying.roll_back(pending, root))
+        return _FAILED
+    _complain("nobody has confirmed it in time: everything is taken back")
+    return _FAILED
+
+
+def _confirm(arguments: argparse.Namespace, root: Root) -> int:  # noqa: ARG001 - one form for all commands
+    from wizard import applying  # noqa: PLC0415
+
+    _must_be_root(root)
+    kept = applying.keep(root)
+    print(f"{kept.id} is kept.")
+    return _DONE
 
 
 def _rollback(arguments: argparse.Namespace, root: Root) -> int:
@@ -266,6 +305,12 @@ def _asked_password(account: str) -> Secret:
     return checked(sys.stdin.readline())
 
 
+def _seconds(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) <= _LONGEST_WAIT:
+        raise argparse.ArgumentTypeError(f"a number of seconds from 1 to {_LONGEST_WAIT}, not {text!r}")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="postfix-auth",
@@ -297,6 +342,7 @@ def _parser() -> argparse.ArgumentParser:
     explain = add("explain", _explain, "the problems in a mail log, with cause and remedy")
     history = add("history", _history, "past changes")
     rollback = add("rollback", _rollback, "take one or the last change back")
+    add("confirm", _confirm, "keep the change that waits for a confirmation")
     user = add("user", _user, "accounts of the back ends that own theirs")
 
     for made in (plan, apply):
@@ -306,6 +352,13 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--detailed-exitcode", action="store_true", help="exit 4 with changes pending")
     for made in (apply, rollback):
         made.add_argument("--yes", action="store_true", help="don't ask")
+    apply.add_argument(
+        "--confirm",
+        type=_seconds,
+        default=0,
+        metavar="SECONDS",
+        help="take it back unless it is confirmed within so many seconds",
+    )
     apply.add_argument("--no-test", action="store_true", help="don't test afterwards")
     for made in (apply, test):
         made.add_argument("--user", default="", metavar="NAME", help="an account to log in with")

@@ -38,19 +38,28 @@ class State(StrEnum):
 
     PREPARED = "prepared"
     APPLYING = "applying"
-    APPLIED = "applied"
+    APPLIED = "applied"  # and taken back unless it is confirmed in time
+    KEPT = "kept"
     ROLLED_BACK = "rolled back"
     STUCK = "stuck"  # neither applied nor wholly rolled back
 
     @property
-    def unfinished(self) -> bool:
-        """Whether the host may be half-way."""
+    def half_way(self) -> bool:
+        """Whether the host may be neither as before nor as reviewed."""
         return self in (State.APPLYING, State.STUCK)
+
+    @property
+    def in_force(self) -> bool:
+        """Whether the host is as reviewed."""
+        return self in (State.APPLIED, State.KEPT)
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What undoes an applied plan. ``time`` is UTC; ``policy``: the whole policy, as a file's text."""
+    """What undoes an applied plan. ``time`` is UTC; ``policy``: the whole policy, as a file's text.
+
+    ``deadline``: until when an applied one must be confirmed, in seconds since the epoch.
+    """
 
     id: str
     time: str
@@ -58,15 +67,16 @@ class Checkpoint:
     policy: str
     state: State
     directory: Path
+    deadline: float = 0.0
 
     @property
     def events(self) -> Path:
         """Where the process at work tells what it does."""
         return self.directory / _EVENTS
 
-    def at(self, state: State) -> Checkpoint:
+    def at(self, state: State, deadline: float = 0.0) -> Checkpoint:
         """Note durably that it has come to ``state``; return it so."""
-        moved = replace(self, state=state)
+        moved = replace(self, state=state, deadline=deadline)
         about = {key: value for key, value in asdict(moved).items() if key != "directory"}
         disk.replace(self.directory / _ABOUT, json.dumps(about).encode(), _here())
         return moved
@@ -179,6 +189,7 @@ def _load(directory: Path) -> Checkpoint | None:
         str(about["policy"]),
         State(about["state"]),
         directory,
+        float(about.get("deadline", 0)),
     )
 
 
@@ -191,7 +202,7 @@ def named(root: Root, identity: str) -> Checkpoint:
 
 
 def find(root: Root, identity: str = "") -> Checkpoint:
-    """Return the checkpoint ``identity``; empty: an unfinished one, or else the last that is in force.
+    """Return the checkpoint ``identity``; empty: one that is half-way or pending, or else the last in force.
 
     Raises:
         PolicyError: when there is none.
@@ -201,8 +212,8 @@ def find(root: Root, identity: str = "") -> Checkpoint:
     if identity:
         wanted = [one for one in known if one.id == identity]
     else:
-        wanted = [one for one in known if one.state.unfinished]
-        wanted = wanted or [one for one in known if one.state is State.APPLIED]
+        wanted = [one for one in known if one.state.half_way or one.state is State.APPLIED]
+        wanted = wanted or [one for one in known if one.state is State.KEPT]
     if not wanted:
         what = f"there is no change {identity}" if identity else "there is nothing to take back"
         raise PolicyError("ID" if identity else "", f"{what}; postfix-auth history lists past changes")
@@ -211,10 +222,15 @@ def find(root: Root, identity: str = "") -> Checkpoint:
     return wanted[-1]
 
 
+def pending(root: Root) -> Checkpoint | None:
+    """Return the checkpoint that waits for a confirmation, None if none does."""
+    return next((one for one in checkpoints(root) if one.state is State.APPLIED), None)
+
+
 def last_policy(root: Root) -> str:
     """Return the text of the policy that was applied last and is in force; empty if there is none."""
     with suppress(HostError):
-        applied = [one.policy for one in checkpoints(root) if one.state is State.APPLIED]
+        applied = [one.policy for one in checkpoints(root) if one.state.in_force]
         return applied[-1] if applied else ""
     return ""
 

@@ -64,7 +64,7 @@ def test_what_is_done_twice_is_done_once(host: Machine) -> None:
     again = host.run(_APPLY)
     assert "Nothing to do" in again.stdout
     assert host.run(_SEEN).stdout == before
-    assert _states(host) == ["applied"]
+    assert _states(host) == ["kept"]
 
 
 def test_rollback_leaves_nothing(host: Machine) -> None:
@@ -109,7 +109,7 @@ def test_it_goes_on_without_its_terminal(host: Machine, end: str) -> None:
             assert terminal.wait() == 1
         else:
             terminal.hang_up()
-    _until(host, "applied")
+    _until(host, "kept")
     assert _listens(host, 587)
 
 
