@@ -57,7 +57,7 @@ def _services(postfix: Postfix) -> Iterator[tuple[Service, Service]]:
             if behind:
                 yield service, behind
         elif service.command == "smtpd" and (
-            service == postfix.smtp or postfix.yes("smtpd_sasl_auth_enable", service)
+            service in postfix.smtp_services or postfix.yes("smtpd_sasl_auth_enable", service)
         ):
             yield service, service
 

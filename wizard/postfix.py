@@ -65,10 +65,14 @@ class Postfix:
         """Whether this Postfix has ``parameter``; some were back-ported, so the version doesn't tell."""
         return parameter in self.parameters
 
-    def service(self, name: str, kind: str = "inet") -> Service | None:
-        """Return the service ``name`` of type ``kind``, under any name that means the same port."""
+    def services_at(self, name: str, kind: str = "inet") -> tuple[Service, ...]:
+        """Return the services ``name`` of type ``kind``: at each address, by any name of the same port."""
         names = SAME_PORT.get(name, (name,))
-        return next((s for s in self.services if s.type == kind and _port_name(s.name) in names), None)
+        return tuple(s for s in self.services if s.type == kind and _port_name(s.name) in names)
+
+    def service(self, name: str, kind: str = "inet") -> Service | None:
+        """Return the first of the services ``name`` of type ``kind``."""
+        return next(iter(self.services_at(name, kind)), None)
 
     def value(self, parameter: str, service: Service | None = None) -> str:
         """Return what ``parameter`` is for ``service`` (for all others: None), ``$name`` expanded."""
@@ -100,17 +104,28 @@ class Postfix:
         return tuple(s for s in self.services if s.command == "smtpd")
 
     @property
+    def smtp_services(self) -> tuple[Service, ...]:
+        """Every smtpd behind port 25: postscreen hands over to ``smtpd pass`` (POSTSCREEN_README)."""
+        listening = self.services_at("smtp")
+        screened = any(s.command == "postscreen" for s in listening)
+        behind = self.services_at("smtpd", "pass") if screened else ()
+        return (*(s for s in listening if s.command == "smtpd"), *behind)
+
+    @property
     def smtp(self) -> Service | None:
-        """The smtpd behind port 25: postscreen hands over to ``smtpd pass`` (POSTSCREEN_README)."""
-        found = self.service("smtp")
-        if found and found.command == "postscreen":
-            return self.service("smtpd", "pass")
-        return found if found and found.command == "smtpd" else None
+        """The first smtpd behind port 25."""
+        return next(iter(self.smtp_services), None)
 
     @property
     def auth_services(self) -> tuple[Service, ...]:
         """Every smtpd that offers AUTH."""
         return tuple(s for s in self.smtpd_services if self.yes("smtpd_sasl_auth_enable", s))
+
+    @property
+    def stray_auth_services(self) -> tuple[Service, ...]:
+        """Every smtpd that offers AUTH on a port of its own, of which no policy speaks."""
+        usual = [*self.smtp_services, *self.services_at("submission"), *self.services_at("submissions")]
+        return tuple(s for s in self.auth_services if s.type == "inet" and s not in usual)
 
 
 #: Names of services that mean the same port (``known_tcp_ports`` and /etc/services).
