@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PASSWORD = 'pä$$ "wo#rd\\'  # what a shell, a configuration file or a careless program would trip over
 SECRET, POLICY = "/root/password", "/root/policy.toml"
+_SOCKET_DIRECTORY = "/var/spool/postfix/var/run/saslauthd"
 SYSTEM_USER, IN_NO_GROUP, MAIL_USER = "joe", "eve", "mary"
 
 _ACCOUNTS = f"""
@@ -211,6 +212,11 @@ def test_it_lets_its_users_in_and_nobody_else(boot: Boot, back_end: BackEnd, chr
     given = policyfile.parse(policy(back_end, chroot))
     assert found == replace(given, authorization=Authorization())
 
+    if "saslauthd" in back_end.section and "y" in chroot.columns.values():
+        told = machine.run(["dpkg-statoverride", "--list", _SOCKET_DIRECTORY]).stdout
+        assert told == f"root sasl 710 {_SOCKET_DIRECTORY}\n"
+        # what cleans up below var/run does not know that it must be there
+        machine.run(f"systemctl stop saslauthd; rm -r {_SOCKET_DIRECTORY}")
     machine.reboot()
     machine.wait_for_port(587)
     log_in(machine, right(back_end, chroot), [])
@@ -219,3 +225,33 @@ def test_it_lets_its_users_in_and_nobody_else(boot: Boot, back_end: BackEnd, chr
     assert machine.run(_STATE).stdout == before
     machine.wait_for_port(25)
     assert not mail_clients.relays(machine, 25)
+
+
+def test_from_one_back_end_to_another_and_back(boot: Boot) -> None:
+    """Every smtpd finds the next back end, and the one before lets nobody in any more."""
+    machine = boot()
+    chroot = CHROOTS["chrooted"]
+    before = prepare(machine, chroot)
+    ways = [BACK_ENDS[name] for name in ("pam with groups", "sasldb", "pam")]
+    for back_end in ways:
+        apply(machine, back_end, chroot)
+        mail_clients.trust(machine, f"/etc/postfix/tls/{SERVER}.pem")
+        log_in(machine, right(back_end, chroot), wrong(back_end, chroot))
+    # no allowed groups: everybody is welcome again
+    log_in(machine, right(BACK_ENDS["pam"], chroot, IN_NO_GROUP), [])
+    for _ in ways:
+        postfix_auth(machine, "rollback", "--yes")
+    assert machine.run(_STATE).stdout == before
+
+
+@pytest.mark.parametrize("name", ["shadow", "sasldb"])
+def test_into_the_chroot_and_out_of_it(boot: Boot, name: str) -> None:
+    machine = boot()
+    back_end = BACK_ENDS[name]
+    ways = [CHROOTS[name] for name in ("chrooted", "mixed", "not chrooted", "chrooted")]
+    prepare(machine, ways[0])
+    for chroot in ways:
+        machine.run(chroot.prepare)
+        apply(machine, back_end, chroot)
+        mail_clients.trust(machine, f"/etc/postfix/tls/{SERVER}.pem")
+        log_in(machine, right(back_end, chroot), [])
