@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from recipes.backend import offered, smtpd_conf_path
 from wizard.errors import PolicyError
-from wizard.formats import maincf, smtpdconf
-from wizard.host import MAIN_CF
+from wizard.formats import maincf, mastercf, smtpdconf
+from wizard.host import MAIN_CF, MASTER_CF
 from wizard.policy import Mechanisms, Plaintext
 from wizard.sasl import PLAINTEXT, PREFERENCE
 from wizard.steps import Act, Edit, Note, set_for
@@ -53,7 +53,7 @@ def steps(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Step]:
             path, smtpdconf.SetKey("mech_list", " ".join(offer)), "offers what the back end can verify"
         )
         yield Act("postfix", "reload", "reads smtpd.conf anew")
-    yield from _options(wanted)
+    yield from _options(wanted, offer)
     value = "yes" if wanted.policy.mechanisms.outlook_compatible else "no"
     yield from set_for(wanted, "broken_sasl_auth_clients", value, "announces AUTH= as Outlook 2003 wants it")
 
@@ -74,7 +74,7 @@ def _refuse_dead_ends(wanted: Wanted, offer: tuple[str, ...]) -> None:
         )
 
 
-def _options(wanted: Wanted) -> Iterator[Step]:
+def _options(wanted: Wanted, offer: tuple[str, ...]) -> Iterator[Step]:
     postfix = wanted.postfix
     plaintext = wanted.policy.mechanisms.plaintext if wanted.policy.mechanisms else Plaintext.TLS_ONLY
     submission = wanted.policy.submission
@@ -89,6 +89,8 @@ def _options(wanted: Wanted) -> Iterator[Step]:
         want_before, want_inside = before, inside - {"noplaintext"}  # smtpd_tls_auth_only sees to it
     else:
         want_before, want_inside = before | {"noplaintext"}, inside - {"noplaintext"}
+    if plaintext is Plaintext.TLS_ONLY and ("noplaintext" not in want_before or PLAINTEXT.issuperset(offer)):
+        yield from _strays_inside_tls(wanted)
     explicit = plaintext is Plaintext.ALWAYS and tls_first and _PLAIN_OPTIONS not in postfix.explicit
     yield from _set_options(wanted, _PLAIN_OPTIONS, want_before, before, why, always=explicit)
     # its default follows the other one, so it must be written as soon as the two differ
@@ -97,6 +99,19 @@ def _options(wanted: Wanted) -> Iterator[Step]:
     if follows and differs:
         yield Edit(MAIN_CF, maincf.SetParameter(_TLS_OPTIONS, _listed(want_inside)), why)
     yield from _set_options(wanted, _TLS_OPTIONS, want_inside, want_inside if follows else inside, why)
+
+
+def _strays_inside_tls(wanted: Wanted) -> Iterator[Step]:
+    """Yield what keeps AUTH inside TLS on ports that no policy speaks of.
+
+    Otherwise they would take passwords in the clear, or with noplaintext have no mechanism left and die at
+    every connection, even of those who don't log in, such as a content filter that hands mail back.
+    """
+    for service in wanted.postfix.stray_auth_services:
+        if not wanted.postfix.auth_in_tls_only(service):
+            edit = mastercf.SetOption(service.name, service.type, "smtpd_tls_auth_only", "yes")
+            yield Edit(MASTER_CF, edit, 'plaintext = "tls-only" holds on this port as well')
+            yield Act("postfix", "reload", f"reads the service {service.name} anew")
 
 
 def _set_options(
