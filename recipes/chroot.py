@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 
 from wizard.changes import JoinGroup, MakeDirectory, MakeLink, ShareSecrets, StatOverride, WriteFile
 from wizard.policy import ChrootChoice
-from wizard.postfix import SAME_PORT
 from wizard.steps import Act
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wizard.postfix import Service
     from wizard.steps import Step, Wanted
 
 _MODE = 0o710  # saslauthd's socket itself lets everybody in; the directory is the door
@@ -29,10 +27,15 @@ def after(wanted: Wanted) -> frozenset[bool]:
     submission = wanted.policy.submission
     if submission is None:
         return frozenset(wanted.postfix.chrooted(s) for s in wanted.postfix.auth_services)
-    found = {chrooted_after(wanted, name) for name in submission.services}
-    if submission.auth_on_smtp and wanted.postfix.smtp:
-        found.add(wanted.postfix.chrooted(wanted.postfix.smtp))
-    return frozenset(found | {wanted.postfix.chrooted(s) for s in _others(wanted)})
+    keeps = submission.chroot is ChrootChoice.KEEP
+    services = list(wanted.postfix.stray_auth_services)
+    if submission.auth_on_smtp:
+        services += wanted.postfix.smtp_services
+    found = {wanted.postfix.chrooted(service) for service in services}
+    for name in submission.services:
+        there = wanted.postfix.services_at(name) if keeps else ()
+        found |= {wanted.postfix.chrooted(s) for s in there} or {chrooted_after(wanted, name)}
+    return frozenset(found)
 
 
 def chrooted_after(wanted: Wanted, name: str) -> bool:
@@ -42,12 +45,6 @@ def chrooted_after(wanted: Wanted, name: str) -> bool:
         return choice is ChrootChoice.YES
     model = wanted.postfix.service(name) or wanted.postfix.smtp
     return wanted.postfix.chrooted(model) if model else False
-
-
-def _others(wanted: Wanted) -> Iterator[Service]:
-    """The smtpd services with AUTH that no policy speaks of, such as one on a port of its own."""
-    known = {name for names in SAME_PORT.values() for name in names}
-    return (s for s in wanted.postfix.auth_services if s.name not in known and s != wanted.postfix.smtp)
 
 
 # saslauthd

@@ -6,6 +6,7 @@ A new service gets the overrides that Debian's and upstream's own example gives 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from recipes import chroot
@@ -13,7 +14,6 @@ from wizard.errors import HostError
 from wizard.formats import maincf, mastercf
 from wizard.host import MAIN_CF, MASTER_CF
 from wizard.policy import ChrootChoice, Submission
-from wizard.postfix import SAME_PORT
 from wizard.steps import Act, Edit
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _RESTRICTIONS = (
     "smtpd_relay_restrictions",
     "smtpd_recipient_restrictions",
 )
+_REFUSAL = re.compile(r"(?<![^\s,])(?:reject|defer)\w*", re.IGNORECASE)
 
 
 def steps(wanted: Wanted) -> Iterator[Step]:
@@ -41,14 +42,20 @@ def steps(wanted: Wanted) -> Iterator[Step]:
     if submission is None:
         return
     for name in NAMES:
-        service = wanted.postfix.service(name)
-        if name in submission.services:
-            yield from _existing(wanted, service, name) if service else _new(wanted, name)
-        elif service and service in wanted.postfix.auth_services:
-            why = f"port {_PORT[name]} is not in the policy's list of services"
-            yield Edit(MASTER_CF, mastercf.DisableService(service.name, service.type), why)
-            yield Act("postfix", "reload", "closes the port")
-    yield from _smtp(wanted)
+        found = wanted.postfix.services_at(name)
+        if name in submission.services and not found:
+            yield from _new(wanted, name)
+        for service in found:
+            if name in submission.services:
+                yield from _existing(wanted, service, name)
+            elif service in wanted.postfix.auth_services:
+                why = f"port {_PORT[name]} is not in the policy's list of services"
+                yield Edit(MASTER_CF, mastercf.DisableService(service.name, service.type), why)
+                yield Act("postfix", "reload", "closes the port")
+    if submission.auth_on_smtp and not wanted.postfix.smtp:
+        raise HostError(f"{MASTER_CF}: there is no smtpd on port 25 that could offer AUTH")
+    for service in wanted.postfix.smtp_services:
+        yield from _smtp(wanted, service)
 
 
 def _new(wanted: Wanted, name: str) -> Iterator[Step]:
@@ -175,12 +182,13 @@ def _guarded(postfix: Postfix, service: Service) -> bool:
     """Whether a restriction list of ``service`` turns everybody away who has not authenticated."""
     lists = [_tokens(postfix, service, name) for name in _RESTRICTIONS]
     relays = _lets_users_through(_tokens(postfix, service, "smtpd_relay_restrictions"))
-    return relays and any(tokens[:2] == ["permit_sasl_authenticated", "reject"] for tokens in lists)
+    first = ([token.lower() for token in tokens[:2]] for tokens in lists)
+    return relays and ["permit_sasl_authenticated", "reject"] in first
 
 
 def _lets_users_through(tokens: list[str]) -> bool:
     """Whether an authenticated client passes before the list asks about the destination."""
-    for token in tokens:
+    for token in map(str.lower, tokens):
         if token == "permit_sasl_authenticated":  # noqa: S105 - a restriction's name
             return True
         if token in ("reject", "defer") or token.endswith("_unauth_destination"):
@@ -188,14 +196,9 @@ def _lets_users_through(tokens: list[str]) -> bool:
     return True
 
 
-def _smtp(wanted: Wanted) -> Iterator[Step]:
+def _smtp(wanted: Wanted, service: Service) -> Iterator[Step]:
     """Port 25: AUTH there only if it is asked for."""
     submission, postfix = wanted.given.submission or Submission(), wanted.postfix
-    service = postfix.smtp
-    if service is None:
-        if submission.auth_on_smtp:
-            raise HostError(f"{MASTER_CF}: there is no smtpd on port 25 that could offer AUTH")
-        return
     on = service in postfix.auth_services
     if on != submission.auth_on_smtp:
         value = "yes" if submission.auth_on_smtp else "no"
@@ -209,42 +212,49 @@ def _smtp(wanted: Wanted) -> Iterator[Step]:
         auth_only = "yes" if submission.require_tls else "no"
         edit = mastercf.SetOption(service.name, service.type, "smtpd_tls_auth_only", auth_only)
         yield Edit(MASTER_CF, edit, _WHY["smtpd_tls_auth_only"])
-    if not _lets_users_through(_tokens(postfix, service, "smtpd_relay_restrictions")):
-        tokens = _tokens(postfix, None, "smtpd_relay_restrictions")
-        at = next((i for i, t in enumerate(tokens) if t.startswith(("reject", "defer"))), len(tokens))
-        value = ", ".join([*tokens[:at], "permit_sasl_authenticated", *tokens[at:]])
-        yield Edit(
-            MAIN_CF,
-            maincf.SetParameter("smtpd_relay_restrictions", value),
-            "lets authenticated clients relay",
-        )
+        yield Act("postfix", "reload", "reads master.cf anew")
+    for name in ("smtpd_relay_restrictions", "smtpd_recipient_restrictions"):
+        if not _lets_users_through(_tokens(postfix, service, name)):
+            yield _let_through(postfix, service, name)
+            yield Act("postfix", "reload", f"reads {name} anew")
+
+
+def _let_through(postfix: Postfix, service: Service, name: str) -> Edit:
+    """Put permit_sasl_authenticated before the first refusal in the list ``name``, where it is written."""
+    own = name in service.options
+    written = service.options[name] if own else postfix.parameters[name]
+    # a refusal inside a $name shows only once that is replaced
+    text = written if _REFUSAL.search(written) else postfix.value(name, service)
+    value = _REFUSAL.sub(r"permit_sasl_authenticated, \g<0>", text, count=1)
+    why = "lets authenticated clients relay"
+    if own:
+        short = ",".join(value.replace(",", " ").split())  # an override can't have blanks
+        return Edit(MASTER_CF, mastercf.SetOption(service.name, service.type, name, short), why)
+    return Edit(MAIN_CF, maincf.SetParameter(name, value), why)
 
 
 def read(host: Host) -> Submission | None:
     """Return which services offer AUTH today; None if Postfix has no AUTH at all."""
     postfix = host.settled_postfix
-    users = {name: postfix.service(name) for name in NAMES}
-    on = {name: s for name, s in users.items() if s and s in postfix.auth_services}
-    smtp = postfix.smtp if postfix.smtp in postfix.auth_services else None
-    everyone = [*on.values(), *([smtp] if smtp else [])]
+    users = {name: [s for s in postfix.services_at(name) if s in postfix.auth_services] for name in NAMES}
+    smtp = [s for s in postfix.smtp_services if s in postfix.auth_services]
+    submitting = [service for services in users.values() for service in services]
+    everyone = [*submitting, *smtp]
     if not everyone:
         return None
-    chroots = {postfix.chrooted(s) for s in on.values()}
+    chroots = {postfix.chrooted(s) for s in submitting}
     choice = (
         ChrootChoice.KEEP if len(chroots) != 1 else ChrootChoice.YES if True in chroots else ChrootChoice.NO
     )
     return Submission(
-        services=tuple(on),
+        services=tuple(name for name, services in users.items() if services),
         require_tls=all(postfix.auth_in_tls_only(s) for s in everyone),
-        auth_on_smtp=smtp is not None,
+        auth_on_smtp=bool(smtp),
         chroot=choice,
     )
 
 
 def notes(host: Host) -> Iterator[str]:
     """Yield what the section can't express: smtpd services with AUTH on other ports."""
-    postfix = host.settled_postfix
-    known = {name for names in SAME_PORT.values() for name in names}
-    for service in postfix.auth_services:
-        if service.name not in known and service.key != "smtpd/pass":
-            yield f"set by hand: the service {service.key} in master.cf offers AUTH as well"
+    for service in host.settled_postfix.stray_auth_services:
+        yield f"set by hand: the service {service.key} in master.cf offers AUTH as well"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.machines import mail_clients
-from tests.machines.machine import LAUNCHER
+from tests.machines.machine import LAUNCHER, STRANGER
 from tests.machines.mail_clients import SERVER, Login
 
 if TYPE_CHECKING:
@@ -91,3 +91,56 @@ def test_odd_but_valid_settings_are_read_and_do_not_hold_up_what_has_nothing_to_
     assert "relayhost = [a.example.com]" in postfix_auth(
         machine, "plan", policy='[smarthost]\nhost = "a.example.com"\n'
     )
+
+
+def test_a_port_of_its_own_stays_alive_and_takes_no_password_in_the_clear(machine: Machine) -> None:
+    by_hand(
+        machine,
+        """
+        postconf -e smtpd_sasl_auth_enable=yes smtpd_sasl_security_options=noanonymous
+        postconf -M 127.0.0.1:10025/inet='127.0.0.1:10025 inet n - y - - smtpd'
+        postfix reload
+        """,
+    )
+    assert "127.0.0.1:10025/inet in master.cf offers AUTH as well; kept" in apply(machine, POLICY)
+    machine.run("swaks --server 127.0.0.1:10025 --to root --quit-after RCPT --hide-all")
+    assert "AUTH" not in machine.run("swaks --server 127.0.0.1:10025 --quit-after EHLO").stdout
+    assert "Nothing to do" in apply(machine, POLICY)
+
+
+def test_each_address_of_a_port_is_treated_alike(machine: Machine) -> None:
+    by_hand(
+        machine,
+        f"""
+        for address in 127.0.0.1 {STRANGER}; do
+            postconf -M $address:smtp/inet="$address:smtp inet n - y - - smtpd" \\
+                $address:587/inet="$address:587 inet n - y - - smtpd -o smtpd_sasl_auth_enable=yes"
+        done
+        postconf -MX smtp/inet
+        postconf -e smtpd_sasl_auth_enable=yes
+        systemctl restart postfix
+        """,
+    )
+    assert "offers AUTH as well" not in apply(machine, POLICY)
+    for address in ("127.0.0.1", STRANGER):
+        clear = machine.run(f"swaks --server {address}:587 --quit-after EHLO", check=False).stdout
+        assert "STARTTLS" in clear
+        assert "AUTH" not in clear
+        assert "AUTH" not in machine.run(f"swaks --server {address}:25 --quit-after EHLO").stdout
+    assert not mail_clients.relays(machine, 587)
+    assert "Nothing to do" in apply(machine, POLICY)
+
+
+def test_whoever_logs_in_on_port_25_relays_past_restrictions_of_before_2_10(machine: Machine) -> None:
+    by_hand(
+        machine,
+        """
+        postconf -e smtpd_relay_restrictions= \
+            'smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination'
+        postfix reload
+        """,
+    )
+    apply(machine, f"{POLICY}auth_on_smtp = true\n")
+    assert sends(machine, Login(25, "PLAIN", USER, PASSWORD), f"{USER}@{SERVER}")
+    assert not mail_clients.relays(machine, 25)
+    assert "Nothing to do" in apply(machine, f"{POLICY}auth_on_smtp = true\n")
