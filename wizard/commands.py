@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,19 +54,38 @@ def run(
 
     ``env`` adds to an environment that is otherwise reduced to what is needed, in the C locale.
     """
-    inherited = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
-    environment = {"PATH": _PATH, "LC_ALL": "C.UTF-8", "HOME": "/root", **inherited, **(env or {})}
-    try:
-        done = subprocess.run(
-            list(argv), input=stdin, capture_output=True, timeout=timeout, env=environment, check=False
+    return _Running(argv, env).outcome(stdin, timeout)
+
+
+def run_together(
+    commands: Sequence[Sequence[str]], *, timeout: float = 60.0, env: Mapping[str, str] | None = None
+) -> list[Outcome]:
+    """Run ``commands``, none of which needs another, at the same time, and otherwise as ``run`` does."""
+    return [running.outcome(b"", timeout) for running in [_Running(argv, env) for argv in commands]]
+
+
+class _Running:
+    """A program that was started."""
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str] | None) -> None:
+        self._argv = tuple(argv)
+        inherited = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+        environment = {"PATH": _PATH, "LC_ALL": "C.UTF-8", "HOME": "/root", **inherited, **(env or {})}
+        pipe = subprocess.PIPE
+        self._process: subprocess.Popen[bytes] | None = None
+        with suppress(FileNotFoundError):
+            self._process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+
+    def outcome(self, stdin: bytes, timeout: float) -> Outcome:
+        """Wait until it has ended."""
+        if self._process is None:
+            return Outcome(self._argv, 127, "", f"{self._argv[0]} is not installed")
+        with self._process as process:
+            try:
+                out, err = process.communicate(stdin, timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return Outcome(self._argv, 124, "", f"{self._argv[0]} did not end within {timeout:.0f} s")
+        return Outcome(
+            self._argv, process.returncode, out.decode(errors="replace"), err.decode(errors="replace")
         )
-    except FileNotFoundError:
-        return Outcome(tuple(argv), 127, "", f"{argv[0]} is not installed")
-    except subprocess.TimeoutExpired:
-        return Outcome(tuple(argv), 124, "", f"{argv[0]} did not end within {timeout:.0f} s")
-    return Outcome(
-        tuple(argv),
-        done.returncode,
-        done.stdout.decode(errors="replace"),
-        done.stderr.decode(errors="replace"),
-    )

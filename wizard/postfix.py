@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wizard.commands import run
+from wizard.commands import run_together
 from wizard.errors import HostError, ParseError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Postfix:
-    """One Postfix configuration as Postfix reads it. Cheap to make: six runs of postconf, a few ms each.
+    """One Postfix configuration as Postfix reads it. Cheap to make: six runs of postconf at once.
 
     ``parameters``: every parameter with its effective value; ``expanded``: the same with ``$name`` replaced;
     ``explicit``: the names that main.cf sets; ``complaints``: what postconf says against it.
@@ -156,10 +156,16 @@ class Postconf:
             HostError: with its words when it refuses for another reason.
 
         """
-        done = run((*self.argv, "-c", str(directory), *options), env=self.environment, timeout=20)
-        if not done.ok:
-            raise _refused(directory, done)
-        return done
+        return self.ask_all(directory, options)[0]
+
+    def ask_all(self, directory: Path, *questions: Sequence[str]) -> list[Outcome]:
+        """Run it with each of these options, at the same time; otherwise as ``ask``."""
+        commands = [(*self.argv, "-c", str(directory), *options) for options in questions]
+        answers = run_together(commands, env=self.environment, timeout=20)
+        for done in answers:
+            if not done.ok:
+                raise _refused(directory, done)
+        return answers
 
     def types(self, directory: Path, option: str) -> tuple[str, ...]:
         """Return what is built in: ``-a`` SASL servers, ``-A`` SASL clients, ``-m`` lookup table types."""
@@ -172,12 +178,9 @@ class Postconf:
             HostError: when Postfix itself can't read it.
 
         """
-        everything = self.ask(directory, [])
-        explicit = self.ask(directory, ["-n"])
-        expanded = self.ask(directory, ["-x"])
-        master = self.ask(directory, ["-M"])
-        options = self.ask(directory, ["-P"])
-        expanded_options = self.ask(directory, ["-P", "-x"])
+        everything, explicit, expanded, master, options, expanded_options = self.ask_all(
+            directory, [], ["-n"], ["-x"], ["-M"], ["-P"], ["-P", "-x"]
+        )
         said = [*explicit.stderr.splitlines(), *master.stderr.splitlines()]
         return Postfix(
             directory=str(directory),
