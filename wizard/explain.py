@@ -43,8 +43,8 @@ _REPEATED = re.compile(r"message repeated (?P<times>\d{1,9}) times: \[ ?(?P<text
 class Problem:
     """One problem, explained. All of its text is printable.
 
-    ``example`` is a line that shows it, ``count`` how many do; ``first`` and ``last`` are the times of the
-    first and last of them as the log writes them ("" if it doesn't).
+    ``example`` is the first line that shows it, without its time; ``count`` is how many do, ``first`` and
+    ``last`` are the times of the first and last of them as the log writes them ("" if it doesn't).
     """
 
     id: str
@@ -190,4 +190,4 @@ def _quoted(value: str) -> str:
 
 def _example(line: Line) -> str:
     program = f"{line.program}[{line.pid}]: " if line.pid else f"{line.program}: " if line.program else ""
-    return f"{line.stamp} {program}{line.text}".strip()[:_LONGEST_EXAMPLE]
+    return f"{program}{line.text}"[:_LONGEST_EXAMPLE]
