@@ -38,7 +38,7 @@ def steps(wanted: Wanted) -> Iterator[Step]:
         if postfix.knows(name) and postfix.value(name) != value:
             yield Edit(MAIN_CF, maincf.SetParameter(name, value), why)
             yield Act("postfix", "reload", "reads main.cf anew")
-    yield from _warnings(wanted, smarthost)
+    yield from _warnings(wanted)
 
 
 def relayhost(smarthost: Smarthost) -> str:
@@ -125,11 +125,7 @@ def _user_for(table: bytes | None, key: str) -> str:
     return ""
 
 
-def _warnings(wanted: Wanted, smarthost: Smarthost) -> Iterator[Note]:
-    if smarthost.user and smarthost.tls is SmarthostTls.NONE:
-        yield Note(f"the password for {smarthost.host} crosses the network in clear text")
-    elif smarthost.tls in (SmarthostTls.MAY, SmarthostTls.ENCRYPT) and smarthost.user:
-        yield Note(f'tls = "{smarthost.tls.value}" does not check who {smarthost.host} is; "secure" does')
+def _warnings(wanted: Wanted) -> Iterator[Note]:
     for name in ("transport_maps", "sender_dependent_relayhost_maps", "smtp_tls_policy_maps"):
         if wanted.postfix.value(name):
             yield Note(f"set by hand: {name} is in use and may send some mail another way; it is kept")

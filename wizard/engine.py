@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import recipes
 from wizard import accounts as sasldb
-from wizard import journal, packages, policyfile, remembered
+from wizard import journal, packages, policyfile, policyrules, remembered
 from wizard.changes import InstallPackages
 from wizard.errors import HostError
 from wizard.host import Host
@@ -110,6 +110,7 @@ def _steps(wanted: Wanted, needed: tuple[str, ...]) -> Iterator[Step]:
         preseed = wanted.host.platform.preseed
         answers = tuple(line for package in needed for line in preseed.get(package, ()))
         yield InstallPackages(needed, answers, reason="the policy needs them")
+    yield from (Note(text) for text in policyrules.warnings(wanted.given))
     yield from recipes.steps(wanted)
     if wanted.host.postfix:
         yield from (Note(f"{text}; kept") for text in recipes.notes(wanted.host))
