@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from recipes import chroot, pam
 from recipes.backend import BackendRecipe
+from wizard import processes
 from wizard.formats import shellvars
 from wizard.policy import Saslauthd, SaslauthdPam, SaslauthdSasldb, SaslauthdShadow
 from wizard.steps import Act, Edit, Note
@@ -76,10 +77,26 @@ def _defaults(wanted: Wanted) -> Iterator[Step]:
         if before != after:
             yield Edit(platform.defaults, shellvars.SetVariable(name, after), why)
             yield Act("saslauthd", "restart", "reads its defaults file anew")
-    if isinstance(backend, SaslauthdPam | SaslauthdShadow) and "-r" not in options and not _realm(wanted):
+    if isinstance(backend, SaslauthdPam | SaslauthdShadow):
+        yield from _notes(wanted, options)
+
+
+def _notes(wanted: Wanted, options: tuple[str, ...]) -> Iterator[Note]:
+    """Yield what a system account can do that its admin may not expect."""
+    defaults = wanted.host.platform.saslauthd.defaults
+    if "-r" not in options:
         yield Note(
             "saslauthd runs without -r: user@anything is let in with the password of user; "
-            f"add -r to OPTIONS in {platform.defaults} if nobody logs in with a domain"
+            + (
+                "authorization.local_domain needs that, so nothing may depend on the domain of a login"
+                if _realm(wanted)
+                else f"add -r to OPTIONS in {defaults} if nobody logs in with a domain"
+            )
+        )
+    if "-c" in options and wanted.given.backend:
+        yield Note(
+            "saslauthd remembers who logged in (-c): a locked user or an old password gets in for up to "
+            "8 hours; backend.cache = false asks every time"
         )
 
 
@@ -99,9 +116,9 @@ def _why(wanted: Wanted) -> str:
 def _options(wanted: Wanted, backend: Saslauthd) -> Iterator[str]:
     """saslauthd's options as they should be: the present ones, with -c, -m and -r as the policy needs."""
     current = list(wanted.host.saslauthd.options)
-    fresh = not wanted.host.packages.intersection(wanted.host.platform.packages["saslauthd"])
-    # -r breaks sasldb, and system accounts as soon as Postfix adds a realm; on a fresh host it closes a hole
-    realm_joined = "-r" in current or fresh
+    # -r breaks sasldb, and system accounts as soon as Postfix adds a realm; where nobody logs in with a
+    # domain yet it closes a hole
+    realm_joined = "-r" in current or _unused(wanted)
     if isinstance(backend, SaslauthdSasldb) or _realm(wanted):
         realm_joined = False
     if backend.cache:
@@ -117,6 +134,12 @@ def _options(wanted: Wanted, backend: Saslauthd) -> Iterator[str]:
     if realm_joined:
         yield "-r"
     yield from ("-m", chroot.socket_directory(wanted))
+
+
+def _unused(wanted: Wanted) -> bool:
+    """Whether nobody can be used to saslauthd as it is: it is not running, and no smtpd asks it."""
+    running = wanted.host.root.live and processes.running("saslauthd")
+    return not running and not wanted.postfix.auth_services
 
 
 def _realm(wanted: Wanted) -> str:

@@ -144,3 +144,17 @@ def test_whoever_logs_in_on_port_25_relays_past_restrictions_of_before_2_10(mach
     assert sends(machine, Login(25, "PLAIN", USER, PASSWORD), f"{USER}@{SERVER}")
     assert not mail_clients.relays(machine, 25)
     assert "Nothing to do" in apply(machine, f"{POLICY}auth_on_smtp = true\n")
+
+
+def test_a_domain_behind_a_system_user_opens_nothing_where_nobody_is_used_to_it(machine: Machine) -> None:
+    by_hand(machine, "pgrep saslauthd && exit 1; true")
+    told = apply(machine, POLICY.replace("[mechanisms]", '[mechanisms]\nplaintext = "always"'))
+    assert "without -r" not in told
+    assert "up to 8 hours" in told
+    assert "passwords may cross the network unencrypted" in told
+    logins = [Login(587, "PLAIN", user, PASSWORD) for user in (USER, f"{USER}@evil.example")]
+    assert mail_clients.replies(machine, logins) == ["235", "535"]
+    told = postfix_auth(
+        machine, "plan", policy=f'{POLICY}[authorization]\nlocal_domain = "{SERVER}"\n', status=0
+    )
+    assert "nothing may depend on the domain of a login" in told
