@@ -16,36 +16,32 @@ if TYPE_CHECKING:
 VERSION = "2.19.4"
 NAME = f"ansible-core {VERSION}"
 _VENV = "/opt/ansible"
-_PLAYBOOK = "/root/main.cf.yml"
+_DRY_RUN = (f"{_VENV}/bin/ansible-playbook", "--check", "--diff", "-i", "localhost,", "-c", "local")
 
-#: What dry-runs the playbook. It is spared what Ansible would do besides: gathering facts, looking for a
-#: Python, a connection.
-CHECK = (f"{_VENV}/bin/ansible-playbook", "--check", "--diff", "-i", "localhost,", "-c", "local", _PLAYBOOK)
+#: What dry-runs the playbook as most are written.
+USUAL = (*_DRY_RUN, "/root/usual.yml")
+#: The same, spared what it could do without: gathering facts and looking for a Python.
+SPARED = (*_DRY_RUN, "/root/spared.yml")
 
 
 def install(machine: Machine, parameters: Mapping[str, str]) -> None:
-    """Put Ansible on ``machine``, and a playbook that sets these ``parameters`` of main.cf."""
+    """Put Ansible on ``machine``, and the playbooks, which set these ``parameters`` of main.cf."""
     machine.run(["tar", "-x", "-C", "/opt"], stdin=_archive(machine.debian).read_bytes())
-    machine.write_file(_PLAYBOOK, json.dumps([_play(parameters)], indent=2))  # JSON is YAML
+    play = _play(parameters)
+    spared = {**play, "gather_facts": False}
+    spared["vars"] = {"parameters": parameters, "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    for command, content in ((USUAL, play), (SPARED, spared)):
+        machine.write_file(command[-1], json.dumps([content], indent=2))  # JSON is YAML
 
 
 def _play(parameters: Mapping[str, str]) -> dict[str, object]:
-    return {
-        "hosts": "localhost",
-        "gather_facts": False,
-        "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}", "parameters": parameters},
-        "tasks": [
-            {
-                "name": "Set the parameters",
-                "ansible.builtin.lineinfile": {
-                    "path": "/etc/postfix/main.cf",
-                    "regexp": r"^{{ item.key }}\s*=",
-                    "line": "{{ item.key }} = {{ item.value }}",
-                },
-                "loop": "{{ parameters | dict2items }}",
-            }
-        ],
+    line = {
+        "path": "/etc/postfix/main.cf",
+        "regexp": r"^{{ item.key }}\s*=",
+        "line": "{{ item.key }} = {{ item.value }}",
     }
+    task = {"ansible.builtin.lineinfile": line, "loop": "{{ parameters | dict2items }}"}
+    return {"hosts": "localhost", "vars": {"parameters": parameters}, "tasks": [task]}
 
 
 def _archive(debian: Debian) -> Path:
