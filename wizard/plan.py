@@ -180,18 +180,13 @@ def verify(host: Host, edits: Sequence[Edit], after: dict[str, bytes]) -> None:
 
 
 def _wrong_parameters(before: Postfix, after: Postfix, edits: Sequence[Edit]) -> Iterator[str]:
-    meant: dict[str, str | None] = {}
-    for step in edits:
-        if isinstance(step.edit, maincf.SetParameter):
-            meant[step.edit.name] = step.edit.value
-        elif isinstance(step.edit, maincf.DropParameter):
-            meant[step.edit.name] = None
+    meant = {step.edit.name: step.edit.value for step in edits if isinstance(step.edit, maincf.SetParameter)}
     for name in before.explicit | after.explicit:
         if name in ("config_directory",):
             continue
         value = after.parameters.get(name, "")
         wish = meant.get(name, before.parameters.get(name, ""))
-        if wish is not None and " ".join(value.split()) != " ".join(wish.split()):
+        if " ".join(value.split()) != " ".join(wish.split()):
             yield f"main.cf: {name} would be {value!r} instead of {wish!r}"
 
 
@@ -210,8 +205,6 @@ def _mean(meant: dict[str, tuple[tuple[str, ...], dict[str, str]]], edit: TextEd
     match edit:
         case mastercf.SetOption(service, kind, name, value):
             meant[f"{service}/{kind}"][1][name] = value
-        case mastercf.DropOption(service, kind, name):
-            meant[f"{service}/{kind}"][1].pop(name, None)
         case mastercf.SetChroot(service, kind, value):
             columns, options = meant[f"{service}/{kind}"]
             meant[f"{service}/{kind}"] = ((*columns[:4], value, *columns[5:]), options)

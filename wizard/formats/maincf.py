@@ -23,14 +23,7 @@ class SetParameter:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class DropParameter:
-    """Take every setting of the parameter ``name`` out."""
-
-    name: str
-
-
-Edit = SetParameter | DropParameter
+Edit = SetParameter
 
 
 def edit(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
@@ -43,10 +36,7 @@ def edit(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
     with lenses.opened(_LENS, path, data) as tree:
         for wish in edits:
             found = tree.match(f"parameter[name={lenses.quoted(wish.name)}]")
-            if isinstance(wish, DropParameter):
-                for node in reversed(found):
-                    tree.remove(node)
-            elif found:
+            if found:
                 _set(tree, found[-1], wish.value)
             else:
                 _add(tree, wish.name, wish.value)
@@ -55,15 +45,23 @@ def edit(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
 
 def _set(tree: Tree, node: str, value: str) -> None:
     equals = tree.get(f"{node}/equals") or "="
+    before = tree.text(node)
     if not value:
         tree.remove(f"{node}/value")
         # what stood between "=" and the value is part of the same leaf
         tree.set(f"{node}/equals", equals[: equals.index("=") + 1])
-        return
-    if tree.get(f"{node}/value") is None:
-        tree.set(f"{node}/equals", f"{equals} ")
-        tree.insert("value", after=f"{node}/equals[1]")
-    tree.set(f"{node}/value", lenses.inward(value))
+    else:
+        if tree.get(f"{node}/value") is None:
+            tree.set(f"{node}/equals", f"{equals} ")
+            tree.insert("value", after=f"{node}/equals[1]")
+        tree.set(f"{node}/value", lenses.inward(value))
+    # comments within the old value stay, below the new one
+    for comment in reversed(_comments(before)[len(_comments(tree.text(node))) :]):
+        tree.set(tree.insert("#comment", after=node), f"{comment}\n")
+
+
+def _comments(text: str) -> list[str]:
+    return [line for line in text.split("\n")[1:] if line.lstrip().startswith("#")]
 
 
 def _add(tree: Tree, name: str, value: str) -> None:

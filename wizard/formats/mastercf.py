@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wizard.lenses import Tree
 
 _LENS = "Mastercf.lns"
+_BLANK = re.compile(r"\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,6 @@ class SetOption:
     type: str
     name: str
     value: str
-
-
-@dataclass(frozen=True, slots=True)
-class DropOption:
-    """Take the override ``name`` of ``service``/``type`` out."""
-
-    service: str
-    type: str
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +71,7 @@ class DisableService:
     type: str
 
 
-Edit = SetOption | DropOption | SetChroot | AddService | DisableService
+Edit = SetOption | SetChroot | AddService | DisableService
 
 
 def edit(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
@@ -95,8 +87,6 @@ def edit(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
             match wish:
                 case SetOption(service, kind, name, value):
                     _set_option(tree, _service(tree, path, service, kind), name, value)
-                case DropOption(service, kind, name):
-                    _drop_option(tree, _service(tree, path, service, kind), name)
                 case SetChroot(service, kind, value):
                     tree.set(f"{_service(tree, path, service, kind)}/chroot", value)
                 case AddService():
@@ -119,23 +109,19 @@ def _service(tree: Tree, path: str, name: str, kind: str) -> str:
 
 def _set_option(tree: Tree, service: str, name: str, value: str) -> None:
     found = tree.match(f"{service}/option[name={lenses.quoted(name)}]")
-    if found and tree.get(f"{found[-1]}/close") is None:
-        _set_value(tree, found[-1], value)
+    if not found:
+        _add_option(tree, service, Option(name, value))
         return
-    # one written in braces, where white space belongs to the value, is written anew
-    _drop_option(tree, service, name)
-    _add_option(tree, service, Option(name, value))
-
-
-def _set_value(tree: Tree, option: str, value: str) -> None:
+    option = found[-1]
+    _, *rest = tree.match(f"{option}/*")
+    if _BLANK.search(value) or tree.get(f"{option}/close") is not None:
+        for leaf in reversed(rest):
+            tree.remove(leaf)
+        tree.fill(option, _leaves(Option(name, value)))
+        return
     if tree.get(f"{option}/equals") is None:
         tree.set(f"{option}/equals", "=")
     tree.set(f"{option}/value", lenses.inward(value))
-
-
-def _drop_option(tree: Tree, service: str, name: str) -> None:
-    for node in reversed(tree.match(f"{service}/option[name={lenses.quoted(name)}]")):
-        tree.remove(node)
 
 
 def _add_option(tree: Tree, service: str, option: Option) -> None:
@@ -144,12 +130,16 @@ def _add_option(tree: Tree, service: str, option: Option) -> None:
     gaps = [gap for node in options if "\n" in (gap := tree.get(f"{node}/gap") or "")]
     indent = gaps[-1].rpartition("\n")[2] if gaps else "  "
     new = tree.insert("option", after=options[-1] if options else f"{service}/command[1]")
-    tree.fill(new, _leaves(option, f"{tree.line_end}{indent}"))
+    tree.fill(new, [("gap", f"{tree.line_end}{indent}"), *_leaves(option)])
 
 
-def _leaves(option: Option, gap: str) -> list[tuple[str, str]]:
+def _leaves(option: Option) -> list[tuple[str, str]]:
+    """Return what follows the gap; a value with blanks in it stands in braces (postconf(5), since 3.0)."""
     value = lenses.inward(option.value)
-    return [("gap", gap), ("flag", "-o "), ("name", option.name), ("equals", "="), ("value", value)]
+    if _BLANK.search(value):
+        around = [("flag", "-o { "), ("name", option.name), ("equals", " = "), ("value", value)]
+        return [*around, ("close", " }")]
+    return [("flag", "-o "), ("name", option.name), ("equals", "="), ("value", value)]
 
 
 # whole services
@@ -167,7 +157,7 @@ def _add_service(tree: Tree, service: AddService) -> None:
     tree.fill(new, [("command", service.command)])
     for option in service.options:
         node = tree.insert("option", after=tree.match(f"{new}/*")[-1])
-        tree.fill(node, _leaves(option, f"{tree.line_end}  "))
+        tree.fill(node, [("gap", f"{tree.line_end}  "), *_leaves(option)])
     tree.fill(new, [("end", tree.line_end)])
 
 
