@@ -11,13 +11,14 @@ import resource
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard import journal, keeper
 from wizard.changes import KINDS, InstallPackages, WriteFile, codec
 from wizard.errors import WizardError
-from wizard.events import Event
+from wizard.events import Teller
 from wizard.journal import State
 from wizard.root import Root
 from wizard.secret import Secret
@@ -27,14 +28,44 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wizard.changes import Change
-    from wizard.checks import Check, Result
     from wizard.journal import Checkpoint
 
 _DONE, _FAILED = 0, 1
 
 
-class _TestsFailedError(WizardError):
+class TestsFailedError(WizardError):
     """Everything was applied, but the server does not do what the policy says."""
+
+
+def test(root: Root, user: str, password: str, teller: Teller) -> None:
+    """Test the server that runs.
+
+    Raises:
+        TestsFailedError: names the tests that failed.
+        WizardError: when it can't be tested.
+
+    """
+    # what only the tests need is loaded once the files are written
+    from wizard import engine, verify  # noqa: PLC0415
+
+    results = verify.run(
+        engine.observe(root),
+        user=user,
+        password=Secret(password) if password else None,
+        on_checks=teller.checks,
+        on_result=teller.result,
+    )
+    failed = [result.id for result in results if not result.ok]
+    if failed:
+        raise TestsFailedError(f"{len(failed)} of {len(results)} tests failed: {', '.join(failed)}")
+
+
+def hold_on() -> None:
+    """Let nothing that ends a terminal end this process, and no memory with a password reach a disk."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.umask(0o022)
 
 
 class Applier:
@@ -42,10 +73,8 @@ class Applier:
 
     def __init__(self, checkpoint: Checkpoint, root: Root) -> None:
         self.checkpoint, self.root = checkpoint, root
-
-    def tell(self, kind: str, text: str = "", number: int = 0, total: int = 0) -> None:
-        """Tell those who follow."""
-        journal.append(self.checkpoint.events, Event(kind, text, number, total).line())
+        self._teller = Teller(partial(journal.append, checkpoint.events))
+        self.tell = self._teller.tell
 
     # there
 
@@ -61,7 +90,7 @@ class Applier:
             self._make(changes)
             self.checkpoint.seal(self.root, changes)
             if work["test"]:
-                self._test(str(work["user"]), str(work["password"]))
+                test(self.root, str(work["user"]), str(work["password"]), self._teller)
         except Exception as error:  # whatever it is, the host must not stay half-way
             self.tell("failed", str(error) if isinstance(error, WizardError) else f"unforeseen: {error!r}")
             self.roll_back()
@@ -95,27 +124,6 @@ class Applier:
             self.checkpoint.record(change.capture(self.root))
             change.apply(self.root)
 
-    def _test(self, user: str, password: str) -> None:
-        # what only the tests need is loaded once the files are written
-        from wizard import engine, verify  # noqa: PLC0415
-
-        results = verify.run(
-            engine.observe(self.root),
-            user=user,
-            password=Secret(password) if password else None,
-            on_checks=self._tell_checks,
-            on_result=self._tell_result,
-        )
-        failed = [result.id for result in results if not result.ok]
-        if failed:
-            raise _TestsFailedError(f"{len(failed)} of {len(results)} tests failed: {', '.join(failed)}")
-
-    def _tell_checks(self, checks: tuple[Check, ...]) -> None:
-        self.tell("testing", "testing the live server", total=len(checks))
-
-    def _tell_result(self, result: Result) -> None:
-        journal.append(self.checkpoint.events, Event("test", result.id, result=result).line())
-
     # and back
 
     def roll_back(self) -> int:
@@ -134,11 +142,7 @@ class Applier:
 
 def main() -> int:
     """Do the work that standard input describes."""
-    # nothing that ends a terminal ends this; and no memory with a password in it is ever written to a disk
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.umask(0o022)
+    hold_on()
     work: dict[str, codec.Json] = json.loads(sys.stdin.buffer.read())
     root = Root(Path(str(work["root"])))
     journal.sign(int(str(work["lock"])))

@@ -176,6 +176,30 @@ def _confirm(arguments: argparse.Namespace, root: Root) -> int:  # noqa: ARG001 
     return _DONE
 
 
+def _rehearse(arguments: argparse.Namespace, root: Root) -> int:
+    from wizard import checks, engine, policyfile, rehearsal, report  # noqa: PLC0415
+
+    policy = policyfile.load(arguments.policy)
+    host = engine.observe(root)
+    plan = engine.plan(policy, host)
+    events = rehearsal.rehearse(plan, host, user=arguments.user, password=_password(arguments))
+    results, code = [], _FAILED
+    for event in events:
+        if event.result:
+            results.append(event.result)
+        if event.kind == "finished":
+            code = event.number
+        elif event.kind == "failed":
+            _complain("\n".join(report.event_lines(event)))
+        elif not arguments.json:
+            _print(report.event_lines(event))
+    if arguments.json:
+        _as_json(checks.as_json(results))
+    elif code == _DONE:
+        print("Rehearsed: it works. Nothing on this host has been changed.")
+    return code
+
+
 def _rollback(arguments: argparse.Namespace, root: Root) -> int:
     from wizard import applying, journal  # noqa: PLC0415
 
@@ -338,6 +362,7 @@ def _parser() -> argparse.ArgumentParser:
     add("policy", _policy, "the policy in force, as a policy file")
     plan = add("plan", _plan, "what apply would do: diffs and commands; changes nothing")
     apply = add("apply", _apply, "do it, test it, and take it back if that fails")
+    rehearse = add("rehearse", _rehearse, "apply and test it in a shadow of this host")
     test = add("test", _test, "the AUTH, STARTTLS and relay tests against the live server")
     explain = add("explain", _explain, "the problems in a mail log, with cause and remedy")
     history = add("history", _history, "past changes")
@@ -345,9 +370,9 @@ def _parser() -> argparse.ArgumentParser:
     add("confirm", _confirm, "keep the change that waits for a confirmation")
     user = add("user", _user, "accounts of the back ends that own theirs")
 
-    for made in (plan, apply):
+    for made in (plan, apply, rehearse):
         made.add_argument("-p", "--policy", type=Path, required=True, metavar="FILE", help="the policy file")
-    for made in (status, plan, test, history):
+    for made in (status, plan, rehearse, test, history):
         made.add_argument("--json", action="store_true", help="for programs")
     plan.add_argument("--detailed-exitcode", action="store_true", help="exit 4 with changes pending")
     for made in (apply, rollback):
@@ -360,9 +385,9 @@ def _parser() -> argparse.ArgumentParser:
         help="take it back unless it is confirmed within so many seconds",
     )
     apply.add_argument("--no-test", action="store_true", help="don't test afterwards")
-    for made in (apply, test):
+    for made in (apply, rehearse, test):
         made.add_argument("--user", default="", metavar="NAME", help="an account to log in with")
-    for made in (apply, test, user):
+    for made in (apply, rehearse, test, user):
         made.add_argument("--password-file", type=Path, metavar="FILE", help="its password, one line")
     explain.add_argument(
         "file", nargs="?", type=Path, metavar="FILE", help="a mail log; without: standard input"

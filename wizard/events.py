@@ -11,6 +11,8 @@ from wizard.checks import Check, Result, Stage
 from wizard.smtp import Way
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wizard.check_caller import Caller
 
 
@@ -43,6 +45,25 @@ class Event:
         record = json.loads(line)
         result = _unpack(record["result"]) if "result" in record else None
         return cls(record["kind"], record["text"], record["number"], record["total"], result)
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Tells those who follow; ``write`` takes one line."""
+
+    write: Callable[[bytes], None]
+
+    def tell(self, kind: str, text: str = "", number: int = 0, total: int = 0) -> None:
+        """Tell that something has happened."""
+        self.write(Event(kind, text, number, total).line())
+
+    def checks(self, checks: tuple[Check, ...]) -> None:
+        """Tell that the tests begin."""
+        self.tell("testing", "testing the live server", total=len(checks))
+
+    def result(self, result: Result) -> None:
+        """Tell how one went."""
+        self.write(Event("test", result.id, result=result).line())
 
 
 def _pack(result: Result) -> dict[str, object]:

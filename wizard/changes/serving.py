@@ -32,7 +32,9 @@ def service_state(service: str, root: Root) -> State:
 
 
 @dataclass(frozen=True, slots=True)
-class _Service(Change):
+class ServiceChange(Change):
+    """What all changes to a service have in common: its name and a verb."""
+
     verb: ClassVar[str]
     service: str
 
@@ -47,7 +49,9 @@ class _Service(Change):
 
     def diff(self, root: Root) -> str:  # noqa: ARG002 - the same on every host
         """Return the command."""
-        return f"+ systemctl {self.verb} {self.service}\n"
+        if services.systemd():
+            return f"+ systemctl {self.verb} {self.service}\n"
+        return f"+ {' '.join(services.by_hand(self.service, self.verb))}\n"
 
     def done(self, root: Root) -> bool:  # noqa: ARG002 - a plan has it only if it is needed
         """Whether it need not be done: never."""
@@ -59,7 +63,7 @@ class _Service(Change):
 
 
 @dataclass(frozen=True, slots=True)
-class StartService(_Service):
+class StartService(ServiceChange):
     """Start a service that does not run."""
 
     kind: ClassVar[str] = "start-service"
@@ -71,7 +75,7 @@ class StartService(_Service):
 
 
 @dataclass(frozen=True, slots=True)
-class RestartService(_Service):
+class RestartService(ServiceChange):
     """Stop and start a service: for a moment nobody is served."""
 
     kind: ClassVar[str] = "restart-service"
@@ -83,7 +87,7 @@ class RestartService(_Service):
 
 
 @dataclass(frozen=True, slots=True)
-class ReloadService(_Service):
+class ReloadService(ServiceChange):
     """Let a service read its files anew; who is connected stays so."""
 
     kind: ClassVar[str] = "reload-service"
@@ -95,7 +99,7 @@ class ReloadService(_Service):
 
 
 @dataclass(frozen=True, slots=True)
-class EnableService(_Service):
+class EnableService(ServiceChange):
     """Let a service start at boot."""
 
     kind: ClassVar[str] = "enable-service"
