@@ -19,8 +19,10 @@ from recipes import (
     submission,
     tls,
 )
+from wizard import processes, services
 from wizard.errors import PolicyError
 from wizard.policy import Policy
+from wizard.steps import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,12 +68,23 @@ def steps(wanted: Wanted) -> Iterator[Step]:
     if recipe and (given.backend or given.submission or given.authorization):
         # who may reach the back end depends on the services, what it is told on the realm
         yield from backend.steps(wanted, recipe)
+        yield from _nothing_at_boot(wanted, recipe)
     if recipe:
         yield from mechanisms.steps(wanted, recipe)
     yield from tls.steps(wanted)
     yield from submission.steps(wanted)
     yield from authorization.steps(wanted)
     yield from smarthost.steps(wanted)
+
+
+def _nothing_at_boot(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Note]:
+    if not processes.boots(wanted.host.root):
+        needed = ("postfix", "saslauthd") if "saslauthd" in recipe.needs else ("postfix",)
+        commands = " and ".join(f"'{' '.join(services.by_hand(service, 'start'))}'" for service in needed)
+        yield Note(
+            "there is no init here, as in a container, so nothing starts services at boot: "
+            f"let whatever starts this container run {commands}"
+        )
 
 
 def read(host: Host) -> Policy:

@@ -56,6 +56,7 @@ def steps(wanted: Wanted) -> Iterator[Step]:
         raise HostError(f"{MASTER_CF}: there is no smtpd on port 25 that could offer AUTH")
     for service in wanted.postfix.smtp_services:
         yield from _smtp(wanted, service)
+    yield Act("postfix", "enable", "users send through it, after a reboot as well")
 
 
 def _new(wanted: Wanted, name: str) -> Iterator[Step]:

@@ -73,7 +73,7 @@ def enabled(service: str, root: Root) -> bool | None:
 
     A service that is not installed, or whose unit is masked, does not start.
     """
-    if not _boots(root):
+    if not boots(root):
         return None
     unit = f"{service}.service"
     units = [place for place in _UNITS if _exists(root, f"{place}/{unit}")]
@@ -82,7 +82,8 @@ def enabled(service: str, root: Root) -> bool | None:
     return _init_script_starts(root, service)
 
 
-def _boots(root: Root) -> bool:
+def boots(root: Root) -> bool:
+    """Whether an init starts services here; a container usually has none."""
     if root.live:
         return Path("/run/systemd/system").is_dir()
     return any(_exists(root, f"{lib}/systemd/systemd") for lib in ("/usr/lib", "/lib"))

@@ -30,6 +30,11 @@ def systemd() -> bool:
     return Path("/run/systemd/system").is_dir()
 
 
+def by_hand(service: str, verb: str) -> tuple[str, ...]:
+    """Return the command that starts, stops or reloads ``service`` where there is no init."""
+    return ("postfix" if service == "postfix" else f"/etc/init.d/{service}", verb)
+
+
 def start(service: str) -> None:
     """Start ``service``, also when systemd believes that it runs.
 
@@ -42,10 +47,8 @@ def start(service: str) -> None:
         run(["systemctl", "daemon-reload"]).expect(doing)
         # a unit that stays active while its processes are gone would not be started by "start"
         outcome = run(["systemctl", "restart", service], timeout=_SECONDS * 2)
-    elif service == "postfix":
-        outcome = run(["postfix", "start"], timeout=_SECONDS * 2)
     else:
-        outcome = run([f"/etc/init.d/{service}", "start"], timeout=_SECONDS * 2)
+        outcome = run(by_hand(service, "start"), timeout=_SECONDS * 2)
     if not _comes_true(lambda: running(service)):
         raise WizardError(f"{doing}: it does not run\n{_said(service, outcome)}")
 
@@ -60,7 +63,7 @@ def stop(service: str) -> None:
     if systemd():
         run(["systemctl", "stop", service], timeout=_SECONDS * 2)
     elif service != "postfix":
-        run([f"/etc/init.d/{service}", "stop"], timeout=_SECONDS * 2)
+        run(by_hand(service, "stop"), timeout=_SECONDS * 2)
     if running(service) and service == "postfix":
         run(["postfix", "stop"], timeout=_SECONDS * 2)
     # Debian 12's script forgets a daemon whose directory has changed
