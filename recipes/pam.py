@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from wizard.changes import CreateGroup, WriteFile
 from wizard.formats import pamd
-from wizard.steps import Edit
+from wizard.steps import Edit, Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,18 +28,21 @@ _LIST_ARGUMENTS = ("onerr=fail", "item=group", "sense=allow", f"file={GROUPS}")
 def steps(wanted: Wanted, backend: SaslauthdPam) -> Iterator[Step]:
     """Yield groups, list file and PAM service for ``allowed_groups``; none allowed means no restriction."""
     host, groups = wanted.host, backend.allowed_groups
-    if read(host) == groups:
+    found, path = read(host), _list_path(host)
+    if found == groups:
+        return
+    if not groups and path != GROUPS:
+        yield Note(f"set by hand: only members of the groups in {path} may log in ({SERVICE}); kept")
         return
     for group in groups:
         if host.members(group) is None:
             yield CreateGroup(group, reason="only its members may log in to send mail")
-    current = host.read(GROUPS)
-    wish = "".join(f"{group}\n" for group in groups).encode() if groups else None
+    current = host.read(path)
+    comments = [line for line in _lines(current) if line.startswith("#")]
+    wish = "".join(f"{line}\n" for line in (*comments, *groups)).encode() if groups else None
     if wish != current:
         why = "the groups whose members may log in"
-        yield WriteFile(
-            GROUPS, before=current, after=wish, owner="root", group="root", mode=0o644, reason=why
-        )
+        yield WriteFile(path, before=current, after=wish, owner="root", group="root", mode=0o644, reason=why)
     yield from _service(host, restrict=bool(groups))
 
 
@@ -70,11 +73,21 @@ def _service(host: Host, *, restrict: bool) -> Iterator[Step]:
 
 
 def _restriction(rules: tuple[Rule, ...]) -> Rule | None:
-    """Return our own rule, if it is among ``rules``."""
-    ours = (
-        rule for rule in rules if rule.module.endswith("pam_listfile.so") and f"file={GROUPS}" in rule.args
-    )
-    return next(ours, None)
+    """Return the rule that lets members of listed groups in only: ours, or one that somebody made by hand."""
+    listed = (rule for rule in rules if rule.module.endswith("pam_listfile.so"))
+    return next((rule for rule in listed if {"item=group", "sense=allow"}.issubset(rule.args)), None)
+
+
+def _list_path(host: Host) -> str:
+    """Return the file that names the groups, or where it is to be made."""
+    text = host.read(SERVICE)
+    rule = _restriction(pamd.read(SERVICE, text)) if text is not None else None
+    named = (word.removeprefix("file=") for word in (rule.args if rule else ()) if word.startswith("file=/"))
+    return next(named, GROUPS)
+
+
+def _lines(text: bytes | None) -> list[str]:
+    return (text or b"").decode("utf-8", "replace").splitlines()
 
 
 def read(host: Host) -> tuple[str, ...]:
@@ -82,4 +95,5 @@ def read(host: Host) -> tuple[str, ...]:
     text = host.read(SERVICE)
     if text is None or _restriction(pamd.read(SERVICE, text)) is None:
         return ()
-    return tuple((host.read(GROUPS) or b"").decode("utf-8", "replace").split())
+    lines = (line.strip() for line in _lines(host.read(_list_path(host))))
+    return tuple(line for line in lines if line and not line.startswith("#"))

@@ -158,3 +158,23 @@ def test_a_domain_behind_a_system_user_opens_nothing_where_nobody_is_used_to_it(
         machine, "plan", policy=f'{POLICY}[authorization]\nlocal_domain = "{SERVER}"\n', status=0
     )
     assert "nothing may depend on the domain of a login" in told
+
+
+def test_a_list_of_groups_made_by_hand_is_read_back_kept_and_edited_where_it_is(machine: Machine) -> None:
+    by_hand(
+        machine,
+        f"""
+        groupadd mail_login && usermod -aG mail_login {USER}
+        printf '# who may send\\nmail_login\\n' >/etc/pam.d/mail_auth_group.allow
+        {{ echo 'auth required pam_listfile.so onerr=fail item=group sense=allow' \\
+               file=/etc/pam.d/mail_auth_group.allow
+           echo '@include common-auth'; echo '@include common-account'; }} >/etc/pam.d/smtp
+        """,
+    )
+    assert "mail_auth_group.allow may log in (/etc/pam.d/smtp); kept" in apply(machine, POLICY)
+    assert '"mail_login",\n' in postfix_auth(machine, "policy")
+    logins = [Login(587, "PLAIN", user, PASSWORD) for user in (USER, LOCKED)]
+    assert mail_clients.replies(machine, logins) == ["235", "535"]
+    apply(machine, POLICY.replace("[mechanisms]", f'allowed_groups = ["{LOCKED}"]\n[mechanisms]'))
+    assert machine.read_file("/etc/pam.d/mail_auth_group.allow") == f"# who may send\n{LOCKED}\n"
+    assert mail_clients.replies(machine, logins[1:]) == ["235"]
