@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from textual import on
-from textual.widgets import Input
-
 from screens.answers import NewAccount
 from screens.labels import label
 from screens.widgets.choice_list import ChoiceList
@@ -79,22 +76,22 @@ class AccountsStep(Step):
         kept = tuple(account for account in self.answers.accounts if account.name in wanted)
         return replace(self.answers, accounts=kept)
 
-    @on(Input.Submitted)
-    def _add(self, event: Input.Submitted) -> None:
-        """Take one account onto the list, and be ready for the next."""
+    async def incomplete(self) -> bool:
+        """Take a new account onto the list first, and be ready for the next."""
+        return await super().incomplete() or self._added()
+
+    def _added(self) -> bool:
         name, password = self._typed()
-        listed = self.query("#made").results(ChoiceList)
-        problems = [field for field in self.query(Field) if field.problem]
-        if not name or not password or problems or not (made := next(iter(listed), None)):
-            return
-        event.stop()
+        made = next(iter(self.query("#made").results(ChoiceList)), None)
+        if made is None or not name:
+            return False
         others = tuple(account for account in self.answers.accounts if account.name != name)
         self.answers = replace(self.answers, accounts=(*others, NewAccount(name, Secret(password))))
         for field in self.query(Field):
             field.clear()
         self._list(made)
         self.query_one("#name", Field).take_focus()
-        self.post_message(self.Answered(self.answers, typing=False))
+        return True
 
 
 _MAKE = "Accounts to make after applying: name, password, enter; then the next one. None is fine too."

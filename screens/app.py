@@ -12,6 +12,7 @@ from rich.text import Text
 from textual.binding import Binding
 
 from screens.thrift import ThriftyApp
+from screens.type_ahead import InOrderApp
 from screens.widgets.text import shown
 from screens.wizard_screen import WizardScreen
 
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
     from wizard.root import Root
 
 
-class WizardApp(ThriftyApp):
+class WizardApp(InOrderApp, ThriftyApp):
     """Runs the wizard on the tree below ``root``."""
 
     CSS_PATH = "wizard.tcss"
     TITLE = "postfix-auth"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+l", "repaint", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+l", "repaint", show=False, priority=True)]
 
     def __init__(self, root: Root) -> None:
         # the terminal's own sixteen colours: readable wherever its owner can read, and short on the wire

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual import on
-from textual.widgets import Input
-
 from screens import saving
 from screens.labels import label
 from screens.relay_password import named
@@ -44,13 +41,13 @@ class CardStep(Step):
         yield Field(label("card.path"), "card.path", saving.PROPOSAL, check=lambda _: None, id="path")
         yield Words("", id="saved")
 
-    @on(Input.Submitted)
-    def _save(self, event: Input.Submitted) -> None:
-        event.stop()
+    async def incomplete(self) -> bool:
+        """Save the policy; there is no next step."""
         name = self.query_one("#path", Field).value
         if name:
             policy = named(self.answers.policy, self.answers.relay_password)
             self.query_one("#saved", Words).say(shown(saving.save(policy, name)))
+        return True
 
 
 def card(policy: Policy, server: str) -> Iterator[str]:

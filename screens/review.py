@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import on
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 
 from screens import saving
 from screens.answers import Intent
 from screens.relay_password import named
-from screens.widgets.choice_list import ChoiceList, Listing
+from screens.widgets.choice_list import Listing
 from screens.widgets.dialogs import FileName
 from screens.widgets.pane import Pane
 from screens.widgets.step import Step, Words
@@ -108,15 +108,10 @@ class ReviewStep(Step):
 
     # what can be done with it
 
-    @on(ChoiceList.Accepted)
-    def _enter(self, event: ChoiceList.Accepted) -> None:
-        event.stop()
-        self.action_apply()
-
-    def action_apply(self) -> None:
+    async def action_apply(self) -> None:
         """Ask for the last yes; if there is nothing to apply, go on to the tests."""
         if self._preview and self._preview.plan and not self._no_apply:
-            self.post_message(self.Apply(self._preview))
+            await self.run_action("screen.apply")
         else:
             self.app.bell()
 
@@ -125,23 +120,20 @@ class ReviewStep(Step):
         if self._preview and self._preview.plan:
             self.post_message(self.Print(self._preview.plan))
 
-    @work
     async def action_save(self) -> None:
-        """Save the policy where the admin says."""
+        """Ask where the policy shall be saved."""
+        if self._preview and self._preview.plan:
+            await self.app.push_screen(FileName(saving.PROPOSAL), self._save)
+
+    def _save(self, name: str | None) -> None:
         plan = self._preview.plan if self._preview else None
-        if plan is None:
-            return
-        name = await self.app.push_screen_wait(FileName(saving.PROPOSAL))
-        if name:
-            self.notify_in_sum(saving.save(named(plan.whole, self.answers.relay_password), name))
+        if plan and name:
+            policy = named(plan.whole, self.answers.relay_password)
+            self._say(shown(saving.save(policy, name)))
 
-    def notify_in_sum(self, text: str) -> None:
-        """Say ``text`` above the list."""
-        self._say(shown(text))
-
-    def incomplete(self) -> bool:
+    async def incomplete(self) -> bool:
         """Stay here: what goes on from here is the last yes, not a key for the next page."""
-        self.action_apply()
+        await self.action_apply()
         return True
 
 

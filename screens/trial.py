@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from wizard.applying import Event, Handle
+    from wizard.applying import Handle
     from wizard.checks import Check, Result
+    from wizard.events import Event
     from wizard.loglines import Line
 
 _EVENTS_EVERY, _LOG_EVERY = 0.25, 0.5  # seconds; what came in between is painted at once
@@ -286,24 +287,27 @@ class TrialStep(Step):
         self._enter(Phase.RUNNING, "Testing ...")
         self._test()
 
-    @work
     async def action_undo(self) -> None:
         """Take everything back, after a yes."""
-        handle = self._handle
-        if handle is None or self._phase is not Phase.APPLIED:
+        if self._handle is None or self._phase is not Phase.APPLIED:
             self.app.bell()
             return
         text = "Every change is taken back, and the services run as before."
         question = Question("Undo everything?", text, yes="undo", no="keep it")
-        if await self.app.push_screen_wait(question):
-            self._results.clear()
-            self._listed.clear()
-            self.query_one("#tests", Listing).offer((), ())
-            self._explain("")
-            self._enter(Phase.RUNNING, "Undoing ...")
-            self._follow(lambda: doing.undo(self.situation, handle), Phase.UNDONE)
+        await self.app.push_screen(question, self._undo)
 
-    def incomplete(self) -> bool:
+    def _undo(self, yes: bool | None) -> None:
+        handle = self._handle
+        if not yes or handle is None:
+            return
+        self._results.clear()
+        self._listed.clear()
+        self.query_one("#tests", Listing).offer((), ())
+        self._explain("")
+        self._enter(Phase.RUNNING, "Undoing ...")
+        self._follow(lambda: doing.undo(self.situation, handle), Phase.UNDONE)
+
+    async def incomplete(self) -> bool:
         """Stay while it runs, and where there is nothing to tell users."""
         if self._phase is Phase.APPLIED:
             return False

@@ -11,7 +11,6 @@ from textual.binding import Binding
 from textual.containers import Container, Horizontal
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Input
 
 from screens import answers, looking
 from screens.answers import Intent
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from wizard.root import Root
 
 _WIDE = 100  # columns from which the list of steps has room
-_AFTER_CHOICE, _AFTER_LETTER = 0.2, 0.8  # seconds until a changed answer is planned
+_AFTER_CHOICE, _AFTER_LETTER = 0.2, 1.5  # seconds until a changed answer is planned
 
 
 class WizardScreen(Screen[int]):
@@ -91,6 +90,7 @@ class WizardScreen(Screen[int]):
         self._asked = 0
         self._planning = Lock()
         self._previewer: Previewer | None = None
+        self._preview: Preview | None = None
 
     def compose(self) -> ComposeResult:
         """Everything that stays while the steps change."""
@@ -164,7 +164,7 @@ class WizardScreen(Screen[int]):
         """Put the step at place ``at`` in the middle."""
         if self._situation is None or self._answers is None:
             return
-        self._at = at
+        self._at, self._preview = at, None
         step = self._steps[at](self._situation, self._answers)
         self.query_one(WillSet).begin(step.section)
         with self.app.batch_update():
@@ -195,16 +195,10 @@ class WizardScreen(Screen[int]):
     def _hint(self, keys: str) -> None:
         self.query_one("#hints", Words).say(keys)
 
-    @on(Step.Onward)
-    @on(Input.Submitted)
-    async def _onward(self, message: Message) -> None:
-        message.stop()
-        await self.action_next()
-
     async def action_next(self) -> None:
         """Go on, unless something in this step is wrong."""
         step = self._step
-        if step is None or step.incomplete():
+        if step is None or await step.incomplete():
             return
         self._answers = step.answered()
         if self._at + 1 < len(self._steps):
@@ -262,16 +256,16 @@ class WizardScreen(Screen[int]):
         """Show the newest; what was planned for older answers is of no use any more."""
         step = self._step
         if step is not None and message.number == self._asked:
+            self._preview = message.preview
             self.query_one(WillSet).show_preview(message.preview)
             step.previewed(message.preview)
 
     # the last yes
 
-    @on(Step.Apply)
-    @work
-    async def _apply(self, message: Step.Apply) -> None:
-        plan = message.preview.plan
-        if plan is None or self._answers is None:
+    async def action_apply(self) -> None:
+        """Ask whether what was reviewed shall be done, and do it; with nothing to do go on to the tests."""
+        plan = self._preview.plan if self._preview else None
+        if plan is None:
             return
         if not plan.pending:
             await self._show(self._at + 1)
@@ -279,9 +273,11 @@ class WizardScreen(Screen[int]):
         count = len(plan.changes)
         changes = "1 change" if count == 1 else f"{count} changes"
         text = f"{changes}, {plan.interruption}. If a step or a test fails, all is put back as it was."
-        question = Question("Apply this now?", text, yes="apply", no="not yet")
-        if await self.app.push_screen_wait(question):
-            self._answers = replace(self._answers, reviewed=message.preview.diffs)
+        await self.app.push_screen(Question("Apply this now?", text, yes="apply", no="not yet"), self._agreed)
+
+    async def _agreed(self, yes: bool | None) -> None:
+        if yes and self._answers and self._preview:
+            self._answers = replace(self._answers, reviewed=self._preview.diffs)
             await self._show(self._at + 1)
 
     @on(Step.Print)
@@ -296,11 +292,10 @@ class WizardScreen(Screen[int]):
         """Show the help for what the cursor is in."""
         self.app.push_screen(HelpScreen(getattr(self.focused, "topic", "")))
 
-    def on_wizard_screen_leave(self) -> None:
+    async def on_wizard_screen_leave(self) -> None:
         """Leave as with Ctrl-Q."""
-        self.action_leave()
+        await self.action_leave()
 
-    @work
     async def action_leave(self) -> None:
         """Leave; ask first if answers would be lost."""
         step = self._step
@@ -308,7 +303,10 @@ class WizardScreen(Screen[int]):
             self.app.exit(step.exit_code if step else 0)
             return
         question = Question("Leave the wizard?", step.leaving, yes="leave", no="stay")
-        if await self.app.push_screen_wait(question):
+        await self.app.push_screen(question, self._left)
+
+    def _left(self, yes: bool | None) -> None:
+        if yes:
             self.app.exit(0)
 
 

@@ -76,9 +76,6 @@ class ChoiceList(Widget, can_focus=True):
             """The list it happened in."""
             return self.choices
 
-    class Accepted(Message):
-        """Enter was pressed: the admin is done here."""
-
     def __init__(
         self,
         choices: Sequence[Choice],
@@ -163,14 +160,14 @@ class ChoiceList(Widget, can_focus=True):
                 node.adapt()
         self.post_message(self.Chosen(self))
 
-    def action_accept(self) -> None:
-        """Choose and be done; where several may be chosen only be done."""
+    async def action_accept(self) -> None:
+        """Choose and go on; where several may be chosen only go on. At once: another key may be waiting."""
         if not self._many:
             if self._choices[self._here].off:
                 self.app.bell()
                 return
             self.action_choose()
-        self.post_message(self.Accepted())
+        await self.run_action("screen.next")
 
     def on_click(self, event: events.Click) -> None:
         """Choose what was clicked on."""
@@ -282,6 +279,10 @@ class Listing(ChoiceList):
 
     def action_choose(self) -> None:
         """Do nothing: there is nothing to choose."""
+
+    async def action_accept(self) -> None:
+        """Go on."""
+        await self.run_action("screen.next")
 
     def _go(self, there: int) -> None:
         super()._go(there)

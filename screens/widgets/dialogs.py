@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input
 
 from screens.labels import HELP
 from screens.widgets.field import Field
@@ -120,9 +118,8 @@ class FileName(ModalScreen[str]):
         """Begin in the field."""
         self.query_one(Field).take_focus()
 
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
+    def action_next(self) -> None:
+        """Take the name."""
         if self.query_one(Field).value:
             self.dismiss(self.query_one(Field).value)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from textual import events, on
+from textual import on
+from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, Static
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
 
 class Entry(Input):
@@ -23,11 +25,14 @@ class Entry(Input):
 
     topic = ""
 
-    def on_key(self, event: events.Key) -> None:
-        """Take up and down, which an input has no use for."""
-        if event.key in ("up", "down"):
-            event.stop()
-            (self.screen.focus_next if event.key == "down" else self.screen.focus_previous)()
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "app.focus_previous", show=False),
+        Binding("down", "app.focus_next", show=False),
+    ]
+
+    async def action_submit(self) -> None:
+        """Go on, at once and not by a message: another key may be waiting."""
+        await self.run_action("screen.next")
 
 
 class Field(Vertical):

@@ -85,16 +85,6 @@ class Step(VerticalScroll, can_focus=False):
             self.answers = answers
             self.typing = typing
 
-    class Onward(Message):
-        """This step is done; on to the next."""
-
-    class Apply(Message):
-        """The admin wants what was shown to be done."""
-
-        def __init__(self, preview: Preview) -> None:
-            super().__init__()
-            self.preview = preview
-
     class Print(Message):
         """The admin wants to leave with the plan on the terminal."""
 
@@ -143,7 +133,7 @@ class Step(VerticalScroll, can_focus=False):
         self._complaint.say(f"{SIGNS.bad} {shown(text)}" if text else "")
         self._complaint.display = bool(text)
 
-    def incomplete(self) -> bool:
+    async def incomplete(self) -> bool:
         """Show every problem there is; if there is one, put the cursor there and return True."""
         wrong = None
         for field in self.query(Field):
@@ -154,8 +144,8 @@ class Step(VerticalScroll, can_focus=False):
             wrong.take_focus()
             return True
         if missing := self.missing():
-            if field := self._object(missing.key, missing.text):
-                field.take_focus()
+            if concerned := self._object(missing.key, missing.text):
+                concerned.take_focus()
             else:
                 self._complaint.scroll_visible(animate=False)
             return True
@@ -192,8 +182,3 @@ class Step(VerticalScroll, can_focus=False):
         before, self.answers = self.answers, self.answered()
         if self.answers != before:
             self.post_message(self.Answered(self.answers, typing=isinstance(event, Field.Edited)))
-
-    @on(ChoiceList.Accepted)
-    def _accepted(self, event: Message) -> None:
-        event.stop()
-        self.post_message(self.Onward())

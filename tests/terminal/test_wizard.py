@@ -1,0 +1,383 @@
+"""From the first page to the last, by keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from screens.answers import Intent
+from wizard.errors import HostError, PolicyError
+from wizard.events import Event
+from wizard.policy import AuxpropSasldb, Mechanisms, Policy, SaslauthdPam, SmarthostTls, Submission
+
+if TYPE_CHECKING:
+    from screens.answers import Answers, Situation
+    from tests.terminal.site import Driver, Site
+    from wizard.plan import Plan
+
+
+async def _to_review(at: Driver) -> None:
+    await at.see("Set up authenticated submission")
+    for page in ("Back end", "Mechanisms", "TLS", "Submission", "Smarthost", "Accounts", "Review"):
+        await at.press("enter")
+        await at.see(f"of 10 {page}")
+    await at.see("1 change,")
+
+
+def test_the_proposal_is_a_whole_policy_by_enter_alone(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await _to_review(at)
+
+    site.drive(script)
+    wanted = site.planned[-1]
+    assert wanted.backend == SaslauthdPam()
+    assert wanted.mechanisms == Mechanisms()
+    assert wanted.submission == Submission()
+    assert wanted.tls
+    assert wanted.tls.names == ("mail.example.net",)
+    assert wanted.smarthost is None
+    assert not site.started
+
+
+def test_nothing_starts_before_the_last_yes(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await _to_review(at)
+        await at.press("a")
+        await at.see("Apply this now?")
+        await at.press("n")
+        await at.see("1 change,")
+        assert not site.started
+        await at.press("a")
+        await at.see("Apply this now?")
+        await at.press("y")
+        await at.see("of 10 Tests")
+
+    site.drive(script)
+    assert len(site.started) == 1
+    assert "because" not in str(site.started[0].reviewed)
+    assert "-old" in site.started[0].reviewed[0]
+
+
+def test_only_looking_can_not_apply(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await at.see("Only look")
+        await at.press("down", "down", "space")
+        await _to_review_from_here(at)
+        await at.see("Only looking, nothing will be applied")
+        await at.press("a")
+        assert "Apply this now?" not in at.text
+
+    site.drive(script)
+    assert not site.started
+
+
+async def _to_review_from_here(at: Driver) -> None:
+    while "of 10 Review" not in at.text:
+        await at.press("ctrl+n")
+    await at.see("1 change,")
+
+
+def test_the_reason_and_the_diff_stand_below_each_change(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await _to_review(at)
+        await at.see("why: because of the policy", "-old", "something to know")
+
+    site.drive(script)
+
+
+def test_back_and_forth_keeps_what_was_answered(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await at.see("Set up authenticated submission")
+        await at.press("enter")
+        await at.see("of 10 Back end")
+        await at.press("down", "enter")
+        await at.see("SCRAM-SHA-256")
+        await at.press("escape")
+        await at.see("(•) Accounts of their own")
+        await at.press("ctrl+n", "ctrl+b")
+        await at.see("(•) Accounts of their own")
+        assert at.answers.policy.backend == AuxpropSasldb()
+
+    site.drive(script)
+
+
+def test_another_back_end_begins_with_its_own_mechanisms(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await at.see("Set up authenticated submission")
+        await at.press("enter")
+        await at.see("of 10 Back end")
+        await at.press("enter")
+        await at.see("[x] PLAIN")
+        await at.press("down", "space")
+        assert at.answers.policy.mechanisms == Mechanisms(offer=("PLAIN",))
+        await at.press("escape")
+        await at.see("of 10 Back end")
+        await at.press("down", "space")
+        assert at.answers.policy.mechanisms == Mechanisms()
+
+    site.drive(script)
+
+
+def test_what_is_impossible_says_why(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await at.see("Set up authenticated submission")
+        await at.press("enter")
+        await at.see("Not possible here", "Kerberos 5", "not available in this version")
+        await at.press("enter")
+        await at.see("Not possible here", "SCRAM-SHA-256", "saslauthd")
+        await at.press("tab", "down", "space")
+        assert at.answers.policy.mechanisms == Mechanisms()
+
+    site.drive(script)
+
+
+async def _to_smarthost(at: Driver) -> None:
+    await at.see("Send through a smarthost")
+    await at.press("down", "enter")
+    await at.see("of 5 Smarthost")
+
+
+def test_a_wrong_text_is_said_by_its_field_at_once(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await _to_smarthost(at)
+        await at.type("relay_")
+        await at.see("must be a host name")
+        await at.press("backspace")
+        assert "must be a host name" not in at.text
+        await at.press("tab")
+        await at.type("99999")
+        await at.see("must be a number from 1 to 65535")
+        await at.press("ctrl+n")
+        assert "of 5 Smarthost" in at.text
+
+    site.drive(script)
+
+
+def test_a_step_with_something_missing_is_not_left(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await _to_smarthost(at)
+        await at.press("enter")
+        await at.see("must not be empty")
+        await at.type("relay.example.net")
+        await at.press("tab", "tab")
+        await at.type("joe")
+        await at.press("enter")
+        await at.see("this user needs one")
+        # the cursor is where something is missing
+        await at.type("s3cret")
+        await at.press("enter")
+        await at.see("of 5 Review", "1 change,")
+
+    site.drive(script)
+    smarthost = site.planned[-1].smarthost
+    assert smarthost
+    assert (smarthost.host, smarthost.user, smarthost.tls) == (
+        "relay.example.net",
+        "joe",
+        SmarthostTls.SECURE,
+    )
+    assert site.planned[-1] == Policy(smarthost=smarthost)
+
+
+def test_a_typed_password_is_in_no_policy_and_on_no_screen(site: Site) -> None:
+    seen: list[str] = []
+    given: list[Answers] = []
+
+    async def script(at: Driver) -> None:
+        await _to_smarthost(at)
+        await at.type("relay.example.net")
+        await at.press("tab", "tab")
+        await at.type("joe")
+        await at.press("tab")
+        await at.type("s3cret")
+        seen.append(at.text)
+        await at.press("enter")
+        await at.see("of 5 Review", "1 change,")
+        seen.append(at.text)
+        given.append(at.answers)
+
+    site.drive(script)
+    assert "••••••" in seen[0]
+    assert not any("s3cret" in text for text in seen)
+    assert "s3cret" not in repr(given[0])
+    assert given[0].relay_password
+    assert given[0].relay_password.reveal() == "s3cret"
+
+
+def test_what_the_engine_refuses_is_said_by_its_field(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(situation: Situation, policy: Policy, answers: Answers) -> Plan:
+        raise PolicyError("tls.certificate", "no such file")
+
+    monkeypatch.setattr("screens.previewing.planned", refuse)
+
+    async def script(at: Driver) -> None:
+        await at.see("Set up authenticated submission")
+        await at.press("enter", "ctrl+n", "ctrl+n")
+        await at.see("of 10 TLS")
+        await at.press("up", "space", "tab")
+        await at.type("/x")
+        await at.press("tab")
+        await at.type("/y")
+        await at.see("no such file", "not possible like this")
+
+    site.drive(script)
+
+
+def test_each_change_of_answer_says_what_it_would_set(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await at.see("Set up authenticated submission")
+        await at.press("enter")
+        await at.see("Will set", "example.conf")
+
+    site.drive(script)
+
+
+def test_accounts_are_taken_one_after_the_other(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await at.see("Set up authenticated submission")
+        await at.press("enter")
+        await at.see("of 10 Back end")
+        await at.press("down", "space")
+        while "of 10 Accounts" not in at.text:
+            await at.press("ctrl+n")
+        for name in ("ann", "bob"):
+            await at.type(name)
+            await at.press("tab")
+            await at.type("pw")
+            await at.press("enter")
+            await at.see(f"[x] {name}")
+        await at.press("enter")
+        await at.see("of 10 Review")
+        assert [account.name for account in at.answers.accounts] == ["ann", "bob"]
+
+    site.drive(script)
+
+
+def test_a_failure_leads_back_to_the_answers(site: Site) -> None:
+    site.handle.exit_code = 1
+    site.handle.events = [Event("failed", "the disk is full"), Event("rolled-back", "as it was before")]
+    site.handle.release.set()
+
+    async def script(at: Driver) -> None:
+        await _to_review(at)
+        await at.press("a", "y")
+        await at.see("the disk is full", "as it was before", "Esc goes back")
+        await at.press("enter")
+        assert "of 10 Tests" in at.text
+        await at.press("escape")
+        await at.see("of 10 Review")
+
+    site.drive(script)
+
+
+def test_a_failure_is_the_exit_code(site: Site) -> None:
+    site.handle.exit_code = 1
+    site.handle.release.set()
+
+    async def script(at: Driver) -> None:
+        await _to_review(at)
+        await at.press("a", "y")
+        await at.see("Esc goes back")
+        await at.press("ctrl+q")
+
+    assert site.drive(script) == 1
+
+
+def test_after_success_comes_the_card(site: Site) -> None:
+    site.handle.events = [Event("step", "/etc/example.conf", 1, 1)]
+
+    async def script(at: Driver) -> None:
+        await _to_review(at)
+        await at.press("a", "y")
+        await at.see("1 of 1: /etc/example.conf")
+        await at.press("escape")  # not while it runs
+        assert "of 10 Tests" in at.text
+        site.handle.release.set()
+        await at.see("Done.")
+        await at.press("enter")
+        await at.see("Outgoing mail server   mail.example.net", "587, STARTTLS", "without @")
+
+    assert site.drive(script) is None
+
+
+def test_a_host_that_can_not_be_looked_at_is_no_dead_end(site: Site) -> None:
+    release = site.root.path("/etc/os-release")
+    text = release.read_text()
+    release.unlink()
+
+    async def script(at: Driver) -> None:
+        await at.see("Nothing was changed", "r look again")
+        release.write_text(text)
+        await at.press("r")
+        await at.see("Set up authenticated submission")
+
+    site.drive(script)
+
+
+def test_a_plan_that_can_not_be_made_says_why_in_the_review(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(situation: Situation, policy: Policy, answers: Answers) -> Plan:
+        raise HostError("/etc/postfix/master.cf, line 3: no service")
+
+    monkeypatch.setattr("screens.previewing.planned", refuse)
+
+    async def script(at: Driver) -> None:
+        await at.see("Set up authenticated submission")
+        while "of 10 Review" not in at.text:
+            await at.press("ctrl+n")
+        await at.see("line 3: no service", "esc goes back")
+        await at.press("a")
+        assert "Apply this now?" not in at.text
+
+    site.drive(script)
+
+
+def test_leaving_asks_once_there_are_answers(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await at.see("Set up authenticated submission")
+        await at.press("enter")
+        await at.see("of 10 Back end")
+        await at.press("ctrl+c")
+        await at.see("Leave the wizard?")
+        await at.press("n")
+        await at.see("of 10 Back end")
+        await at.press("ctrl+q")
+        await at.see("Leave the wizard?")
+        await at.press("y")
+
+    assert site.drive(script) == 0
+
+
+def test_help_quotes_the_documentation(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await at.see("Set up authenticated submission")
+        await at.press("enter")
+        await at.see("of 10 Back end")
+        await at.press("f1")
+        await at.see("In the documentation: SASL_README", "In a policy file: backend.type")
+        await at.press("x")
+        await at.see("of 10 Back end")
+
+    site.drive(script)
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 35), (200, 60)])
+def test_every_size_shows_every_page(site: Site, size: tuple[int, int]) -> None:
+    async def script(at: Driver) -> None:
+        await at.see("Only look")
+        while "Review" not in at.text.splitlines()[0]:
+            await at.press("ctrl+n")
+        await at.see("1 change,")
+        assert ("Mechanisms" in at.text) is (size[0] >= 100)  # the list of steps
+
+    site.drive(script, size)
+
+
+def test_smarthost_alone_has_fewer_steps(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await _to_smarthost(at)
+        assert at.answers.intent is Intent.SMARTHOST
+
+    site.drive(script)
