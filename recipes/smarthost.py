@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from wizard.changes import BuildTable, WriteFile
 from wizard.errors import PolicyError
-from wizard.formats import maincf
-from wizard.host import MAIN_CF
+from wizard.formats import maincf, mastercf
+from wizard.host import MAIN_CF, MASTER_CF
 from wizard.passwordfile import read_password_file
 from wizard.policy import Smarthost, SmarthostTls
 from wizard.steps import Act, Edit, Note
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wizard.host import Host
+    from wizard.postfix import Postfix, Service
     from wizard.steps import Step, Wanted
 
 _TABLE = "/etc/postfix/sasl_passwd"
@@ -38,12 +39,21 @@ def steps(wanted: Wanted) -> Iterator[Step]:
         if postfix.knows(name) and postfix.value(name) != value:
             yield Edit(MAIN_CF, maincf.SetParameter(name, value), why)
             yield Act("postfix", "reload", "reads main.cf anew")
+        for service in _clients(postfix):
+            if service.options.get(name, value) != value:
+                yield Edit(MASTER_CF, mastercf.SetOption(service.name, service.type, name, value), why)
+                yield Act("postfix", "reload", f"reads the service {service.name} anew")
     yield from _warnings(wanted)
 
 
 def relayhost(smarthost: Smarthost) -> str:
     """Return it as Postfix wants it: brackets keep it from looking for MX records."""
     return f"[{smarthost.host}]:{smarthost.port}"
+
+
+def _clients(postfix: Postfix) -> tuple[Service, ...]:
+    """Return the SMTP clients that mail for elsewhere leaves by; others somebody made for a purpose."""
+    return (*postfix.services_at("smtp", "unix"), *postfix.services_at("relay", "unix"))
 
 
 def _parameters(wanted: Wanted, smarthost: Smarthost) -> Iterator[tuple[str, str, str]]:
@@ -71,6 +81,9 @@ def _parameters(wanted: Wanted, smarthost: Smarthost) -> Iterator[tuple[str, str
         clear = "noanonymous" if level is SmarthostTls.NONE else "noanonymous, noplaintext"
         yield "smtp_sasl_security_options", clear, "no password in clear text"
         yield "smtp_sasl_tls_security_options", "noanonymous", "inside TLS, PLAIN and LOGIN are fine"
+        verified = "smtp_sasl_tls_verified_security_options"  # follows the one above, if it is not set
+        if verified in wanted.postfix.explicit:
+            yield verified, "noanonymous", "inside TLS, PLAIN and LOGIN are fine"
     else:
         yield "smtp_sasl_auth_enable", "no", "the relay host wants no login"
 
@@ -126,9 +139,12 @@ def _user_for(table: bytes | None, key: str) -> str:
 
 
 def _warnings(wanted: Wanted) -> Iterator[Note]:
-    for name in ("transport_maps", "sender_dependent_relayhost_maps", "smtp_tls_policy_maps"):
+    for name in ("transport_maps", "sender_dependent_relayhost_maps"):
         if wanted.postfix.value(name):
             yield Note(f"set by hand: {name} is in use and may send some mail another way; it is kept")
+    for name in ("smtp_tls_policy_maps", "smtp_tls_per_site"):
+        if wanted.postfix.value(name):
+            yield Note(f"set by hand: {name} is in use and counts before smarthost.tls; it is kept")
 
 
 def read(host: Host) -> Smarthost | None:

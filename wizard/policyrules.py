@@ -185,5 +185,10 @@ def _smarthost_warnings(policy: Policy) -> Iterator[str]:
             f"smarthost.tls: {smarthost.tls} does not check who the smarthost is; whoever is in between "
             "gets the password; secure prevents that"
         )
+    if smarthost.user and smarthost.tls is SmarthostTls.DANE:
+        yield (
+            "smarthost.tls: dane checks who the smarthost is only while it has TLSA records that DNSSEC "
+            "vouches for; otherwise whoever is in between gets the password; secure prevents that"
+        )
     if smarthost.port == _WRAPPED_PORT and smarthost.tls in {SmarthostTls.NONE, SmarthostTls.MAY}:
         yield f"smarthost.tls: port 465 speaks TLS from the start, which {smarthost.tls} does not"

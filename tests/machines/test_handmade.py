@@ -178,3 +178,24 @@ def test_a_list_of_groups_made_by_hand_is_read_back_kept_and_edited_where_it_is(
     apply(machine, POLICY.replace("[mechanisms]", f'allowed_groups = ["{LOCKED}"]\n[mechanisms]'))
     assert machine.read_file("/etc/pam.d/mail_auth_group.allow") == f"# who may send\n{LOCKED}\n"
     assert mail_clients.replies(machine, logins[1:]) == ["235"]
+
+
+def test_nothing_of_an_old_howto_lowers_the_smarthosts_tls_or_hides_its_mechanisms(machine: Machine) -> None:
+    by_hand(
+        machine,
+        """
+        postconf -e smtp_use_tls=yes smtp_sasl_auth_enable=yes smtp_sasl_security_options= \\
+            smtp_sasl_tls_verified_security_options='$smtp_sasl_security_options' \\
+            smtp_tls_per_site=texthash:/etc/postfix/tls_sites
+        postconf -P smtp/unix/smtp_tls_security_level=may
+        printf secret >/root/relay.password && chmod 600 /root/relay.password
+        """,
+    )
+    told = apply(
+        machine,
+        '[smarthost]\nhost = "relay.example.com"\nuser = "u"\npassword_file = "/root/relay.password"\n',
+    )
+    assert "smtp_tls_per_site is in use and counts before smarthost.tls" in told
+    verified = "smtp_sasl_tls_verified_security_options"
+    assert machine.run(f"postconf -hx {verified}").stdout == "noanonymous\n"
+    assert machine.run("postconf -P smtp/unix/smtp_tls_security_level").stdout.endswith("= secure\n")

@@ -15,6 +15,7 @@ RELAY = '[smarthost]\nhost = "a"\nuser = "u"\npassword_file = "/p"\n'
     [
         (RELAY + 'tls = "none"', "sends the password un"),
         (RELAY + 'tls = "encrypt"', "does not check who"),
+        (RELAY + 'tls = "dane"', "only while it has TLSA"),
         ('[smarthost]\nhost = "a"\nport = 465\ntls = "may"', "port 465 speaks TLS from the start"),
         ('[mechanisms]\noffer = ["LOGIN", "SCRAM-SHA-1"]\nplaintext = "never"', "LOGIN will not be offered"),
         ('[mechanisms]\nplaintext = "always"', "may cross the network unencrypted"),
