@@ -248,6 +248,16 @@ def test_of_two_assignments_the_last_counts() -> None:
     assert after == b"THREADS=5\nexport THREADS=9  # seven\n"
 
 
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("5;", "5"), ('"a;b"', "a;b"), ("';'", ";"), ("", ""), ("a # b", "a"), ("a; B=c", "a")],
+)
+def test_what_sh_takes_as_the_value(written: str, value: str) -> None:
+    assert shellvars.read("d", f"X={written}\n".encode())["X"] == value
+    done = subprocess.run(["sh", "-c", f'X={written}\nprintf %s "$X"'], capture_output=True, check=True)
+    assert done.stdout.decode() == value
+
+
 @settings(deadline=None, max_examples=60)
 @given(value=st.text(max_size=12))
 def test_sh_reads_the_value_that_was_set_or_it_is_refused(value: str) -> None:

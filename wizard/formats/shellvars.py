@@ -48,11 +48,19 @@ def read(path: str, data: bytes) -> Mapping[str, str]:
         if not assignment:
             continue
         try:
-            words = shlex.split(assignment[2], comments=True)
+            found[assignment[1]] = _first_word(assignment[2])
         except ValueError:
             raise ParseError(path, number, f"the quotes in the value of {assignment[1]} don't end") from None
-        found[assignment[1]] = words[0].rstrip(";") if words else ""
     return found
+
+
+def _first_word(text: str) -> str:
+    """Return what sh takes as the value: up to the first blank or ``;`` outside of quotes."""
+    if text[:1] in ("", ";", " ", "\t"):
+        return ""
+    words = shlex.shlex(text, posix=True, punctuation_chars=";")
+    words.whitespace_split = True
+    return next(iter(words), "")
 
 
 def edit(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
