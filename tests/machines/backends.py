@@ -19,17 +19,18 @@ SECRET, POLICY = "/root/password", "/root/policy.toml"
 SOCKET_DIRECTORY = "/var/spool/postfix/var/run/saslauthd"
 SYSTEM_USER, IN_NO_GROUP, MAIL_USER = "joe", "eve", "mary"
 
-_ACCOUNTS = f"""
+_SYSTEM_USERS = f"""
 IFS= read -r password
 groupadd senders
 useradd -G senders {SYSTEM_USER}
 useradd {IN_NO_GROUP}
 printf '%s:%s\\n' {SYSTEM_USER} "$password" {IN_NO_GROUP} "$password" | chpasswd
+( umask 077; printf '%s\\n' "$password" >{SECRET} )
+"""
+_MAIL_USERS = f"""
 for realm in {SERVER} $(hostname); do  # where smtpd itself looks, and where saslauthd does
     printf %s "$password" | saslpasswd2 -p -c -u $realm {MAIL_USER}
 done
-umask 077
-printf '%s\\n' "$password" >{SECRET}
 """
 #: All that rolling back brings back: names, kinds, modes, owners, links, contents, and what dpkg is told.
 #: The backups that groupadd and its kin make are theirs; passwords may change in between, and stay.
@@ -102,8 +103,13 @@ CHROOTS = {
 def prepare(machine: Machine, chroot: Chroot) -> str:
     """Make the accounts, and the admin's own master.cf; return the state of the machine."""
     mail_clients.face_the_world(machine)
-    machine.run(["sh", "-euc", _ACCOUNTS + chroot.prepare], stdin=f"{PASSWORD}\n")
+    add_system_users(machine, _MAIL_USERS + chroot.prepare)
     return state(machine)
+
+
+def add_system_users(machine: Machine, more: str = "") -> None:
+    """Make the accounts that need nothing installed; ``more`` is shell that may follow."""
+    machine.run(["sh", "-euc", _SYSTEM_USERS + more], stdin=f"{PASSWORD}\n")
 
 
 def state(machine: Machine) -> str:
