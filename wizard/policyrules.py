@@ -136,10 +136,9 @@ def _check_tls(tls: Tls) -> None:
 
 
 def _check_smarthost(smarthost: Smarthost) -> None:
-    _check_both(
-        ("smarthost.user", smarthost.user),
-        ("smarthost.password_file", smarthost.password_file),
-    )
+    # the other way round is fine: the host's password table may have this user's password already
+    if smarthost.password_file and not smarthost.user:
+        raise PolicyError("smarthost.user", "must be given too, because smarthost.password_file is")
     if smarthost.tls in _VERIFIED_BY_CA and not smarthost.ca_file:
         raise PolicyError("smarthost.ca_file", f'must not be empty with tls = "{smarthost.tls}"')
 

@@ -157,7 +157,6 @@ REFUSED = [
     ("smarthost.user", RELAY + 'user = "a:b"\npassword_file = "/p"', "must not contain a colon"),
     ("smarthost.user", RELAY + 'user = "a\\nb"\npassword_file = "/p"', "U+000A"),
     ("smarthost.user", RELAY + 'password_file = "/p"', "because smarthost.password_file is"),
-    ("smarthost.password_file", RELAY + 'user = "u"', "because smarthost.user is"),
     ("smarthost.ca_file", RELAY + 'ca_file = ""', "must not be empty"),
     ("smarthost.ca_file", RELAY + 'ca_file = "/a $b"', "must not contain a blank"),
 ]  # fmt: skip
