@@ -28,7 +28,11 @@ class WizardApp(InOrderApp, ThriftyApp):
     CSS_PATH = "wizard.tcss"
     TITLE = "postfix-auth"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+l", "repaint", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+l", "repaint", show=False, priority=True),
+        # everybody means to leave by it; Textual's own meaning, to copy, is what terminals do themselves
+        Binding("ctrl+c", "quit", show=False, priority=True),
+    ]
 
     def __init__(self, root: Root) -> None:
         # the terminal's own sixteen colours: readable wherever its owner can read, and short on the wire
@@ -56,9 +60,11 @@ class WizardApp(InOrderApp, ThriftyApp):
         self.farewell = message.lines
         self.exit(0)
 
-    def action_help_quit(self) -> None:
-        """Take Ctrl+C for what everybody means by it."""
-        self.screen_stack[0].post_message(WizardScreen.Leave())
+    async def action_quit(self) -> None:
+        """Leave, by way of the question whether to."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+        await self.run_action("screen.leave")
 
 
 def run(root: Root) -> int:

@@ -42,14 +42,10 @@ class WizardScreen(Screen[int]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+b", "back", show=False),
         Binding("ctrl+n", "next", show=False),
-        Binding("ctrl+q", "leave", show=False, priority=True),
         Binding("f1", "explain", show=False),
         Binding("r", "look_again", show=False),
     ]
     body = getters.query_one("#body", Container)
-
-    class Leave(Message):
-        """The admin wants out."""
 
     class Farewell(Message):
         """The admin leaves, and these lines shall stay on the terminal."""
@@ -291,10 +287,6 @@ class WizardScreen(Screen[int]):
     def action_explain(self) -> None:
         """Show the help for what the cursor is in."""
         self.app.push_screen(HelpScreen(getattr(self.focused, "topic", "")))
-
-    async def on_wizard_screen_leave(self) -> None:
-        """Leave as with Ctrl-Q."""
-        await self.action_leave()
 
     async def action_leave(self) -> None:
         """Leave; ask first if answers would be lost."""

@@ -51,7 +51,7 @@ class Question(ModalScreen[bool]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         ("y", "answer(True)", "yes"),
-        ("n,escape,ctrl+c", "answer(False)", "no"),
+        ("n,escape", "answer(False)", "no"),
     ]
 
     def __init__(self, title: str, text: str, *, yes: str, no: str) -> None:
@@ -75,7 +75,7 @@ class Question(ModalScreen[bool]):
 class Dialogue(ModalScreen[None]):
     """Lines to read, over the whole screen."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape,q,enter,ctrl+c", "close", "back")]
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,q,enter", "close", "back")]
 
     def __init__(self, title: str, lines: Sequence[str]) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class Dialogue(ModalScreen[None]):
 class FileName(ModalScreen[str]):
     """Asks for the name of a file; an empty one means that the admin thought better of it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape,ctrl+c", "cancel", "back")]
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "cancel", "back")]
 
     def __init__(self, proposal: str) -> None:
         super().__init__()
