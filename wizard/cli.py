@@ -57,6 +57,7 @@ def _complain(text: str) -> None:
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
         print(line)
+    sys.stdout.flush()  # who follows an apply through a pipe sees each step as it is done
 
 
 def _as_json(value: object) -> None:
