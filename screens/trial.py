@@ -244,7 +244,8 @@ class TrialStep(Step):
             return f"{SIGNS.bad} {problem}"
         if failed:
             return f"{SIGNS.bad} {failed} of {count} tests failed: the arrows lead from one to the other"
-        made = f" {len(self.answers.accounts)} accounts made." if self.answers.accounts else ""
+        count_made = len(self.answers.accounts)
+        made = f" {count_made} account{'' if count_made == 1 else 's'} made." if count_made else ""
         tested = f"All {count} tests passed" if count else "There was nothing to test"
         return f"{SIGNS.good} Done.{made} {tested}. Enter: what to tell your users"
 
@@ -270,7 +271,7 @@ class TrialStep(Step):
         if result is None:
             self.app.bell()
             return
-        said = [f"{'+' if way == 'client' else ' '} {text}" for way, text in result.dialogue]
+        said = [f"{way} {text}" for way, text in result.dialogue]
         logged = [_log_text(line) for line in doing.lines_of(result, self._results.values(), self._log)]
         self.app.push_screen(Dialogue(result.check.title, [*said, "", "# log", *logged]))
 
