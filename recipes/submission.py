@@ -88,6 +88,8 @@ def _options(wanted: Wanted, name: str) -> Iterator[tuple[str, str]]:
     if name == "submissions":
         yield "smtpd_tls_wrappermode", "yes"
     else:
+        if wanted.postfix.yes("smtpd_tls_wrappermode"):
+            yield "smtpd_tls_wrappermode", "no"
         yield "smtpd_tls_security_level", "encrypt" if submission.require_tls else "may"
     yield "smtpd_sasl_auth_enable", "yes"
     if name == "submission":
@@ -141,10 +143,13 @@ def _existing(wanted: Wanted, service: Service, name: str) -> Iterator[Step]:
 
 _WHY = {
     "smtpd_sasl_auth_enable": "users prove who they are here",
-    "smtpd_tls_wrappermode": "TLS from the start on port 465 (RFC 8314)",
+    "smtpd_tls_wrappermode": "TLS from the start on port 465, STARTTLS on 587 (RFC 8314)",
     "smtpd_tls_security_level": "STARTTLS on port 587",
     "smtpd_tls_auth_only": "AUTH before TLS, or only inside it",
     "smtpd_relay_restrictions": "relays for authenticated clients only",
+    "smtpd_client_restrictions": "accepts what authenticated clients send",
+    "smtpd_helo_restrictions": "accepts what authenticated clients send",
+    "smtpd_sender_restrictions": "accepts what authenticated clients send",
     "smtpd_recipient_restrictions": "accepts what authenticated clients send",
 }
 
@@ -155,14 +160,16 @@ def _needed(postfix: Postfix, service: Service, name: str, *, require_tls: bool)
     if name == "submissions":
         wish["smtpd_tls_wrappermode"] = "yes"
     else:
+        wish["smtpd_tls_wrappermode"] = "no"
         wish |= _tls_of_submission(postfix, service, require_tls=require_tls)
     for parameter, value in wish.items():
         if postfix.value(parameter, service) != value:
             yield parameter, value
-    if not _guarded(postfix, service):
-        yield "smtpd_relay_restrictions", _ONLY_USERS
-    if not _lets_users_through(_tokens(postfix, service, "smtpd_recipient_restrictions")):
-        yield "smtpd_recipient_restrictions", _ONLY_USERS
+    for restriction in _RESTRICTIONS:
+        tokens = _tokens(postfix, service, restriction)
+        relay = restriction == "smtpd_relay_restrictions"
+        if not (_guarded(postfix, service) if relay else _lets_users_through(tokens)):
+            yield restriction, ",".join([*_login_rules(tokens), _ONLY_USERS])
 
 
 def _tls_of_submission(postfix: Postfix, service: Service, *, require_tls: bool) -> dict[str, str]:
@@ -170,7 +177,8 @@ def _tls_of_submission(postfix: Postfix, service: Service, *, require_tls: bool)
     level = postfix.value("smtpd_tls_security_level", service)
     if not require_tls:
         return {"smtpd_tls_auth_only": "no", "smtpd_tls_security_level": "may"}
-    if postfix.auth_in_tls_only(service) and level in ("may", "encrypt"):
+    wrapped = postfix.yes("smtpd_tls_wrappermode", service)
+    if not wrapped and postfix.auth_in_tls_only(service) and level in ("may", "encrypt"):
         return {}
     return {"smtpd_tls_auth_only": "yes", "smtpd_tls_security_level": "encrypt"}
 

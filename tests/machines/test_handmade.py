@@ -199,3 +199,24 @@ def test_nothing_of_an_old_howto_lowers_the_smarthosts_tls_or_hides_its_mechanis
     verified = "smtp_sasl_tls_verified_security_options"
     assert machine.run(f"postconf -hx {verified}").stdout == "noanonymous\n"
     assert machine.run("postconf -P smtp/unix/smtp_tls_security_level").stdout.endswith("= secure\n")
+
+
+def test_a_service_that_shuts_users_out_or_wraps_the_wrong_port_is_opened_to_users_only(
+    machine: Machine,
+) -> None:
+    by_hand(
+        machine,
+        f"""
+        echo '{LOCKED} REJECT locked' >/etc/postfix/locked
+        postconf -e smtpd_tls_wrappermode=yes
+        postconf -M submission/inet='submission inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes'
+        postconf -P submission/inet/smtpd_client_restrictions=permit_mynetworks,reject \\
+            submission/inet/smtpd_sender_restrictions=check_sasl_access,texthash:/etc/postfix/locked,reject
+        postconf -P smtp/inet/smtpd_tls_wrappermode=no
+        """,
+    )
+    apply(machine, POLICY)
+    assert sends(machine, Login(587, "PLAIN", USER, PASSWORD), f"{USER}@{SERVER}")
+    assert not sends(machine, Login(587, "PLAIN", LOCKED, PASSWORD), f"{LOCKED}@{SERVER}")
+    assert not mail_clients.relays(machine, 587)
+    assert "Nothing to do" in apply(machine, POLICY)
