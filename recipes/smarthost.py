@@ -4,12 +4,14 @@ authentication in the Postfix SMTP/LMTP client"; TLS_README, client levels).
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.changes import BuildTable, WriteFile
 from wizard.errors import PolicyError
-from wizard.formats import maincf, mastercf
+from wizard.formats import maincf, mastercf, table
 from wizard.host import MAIN_CF, MASTER_CF
 from wizard.passwordfile import read_password_file
 from wizard.policy import Smarthost, SmarthostTls
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from wizard.steps import Step, Wanted
 
 _TABLE = "/etc/postfix/sasl_passwd"
+_ONE_HOST = re.compile(r"\[([^\[\]]+)\](?::([0-9]{1,5}))?")
 _WRAPPED_PORTS = (465, 2465, 8465)  # TLS from the start (RFC 8314; the others are providers' habits)
 _VERIFIED = (SmarthostTls.VERIFY, SmarthostTls.SECURE)
 
@@ -36,7 +39,8 @@ def steps(wanted: Wanted) -> Iterator[Step]:
     if smarthost.user:
         yield from _password(wanted, smarthost)
     for name, value, why in _parameters(wanted, smarthost):
-        if postfix.knows(name) and postfix.value(name) != value:
+        current = _level(postfix) if name == "smtp_tls_security_level" else postfix.value(name)
+        if postfix.knows(name) and current != value:
             yield Edit(MAIN_CF, maincf.SetParameter(name, value), why)
             yield Act("postfix", "reload", "reads main.cf anew")
         for service in _clients(postfix):
@@ -51,6 +55,18 @@ def relayhost(smarthost: Smarthost) -> str:
     return f"[{smarthost.host}]:{smarthost.port}"
 
 
+def nexthop(wanted: Wanted, smarthost: Smarthost) -> str:
+    """Return the same as it is on the host already, where port 25 may be left out."""
+    current = wanted.postfix.value("relayhost")
+    return current if _split(current) == (smarthost.host, smarthost.port) else relayhost(smarthost)
+
+
+def _split(relay: str) -> tuple[str, int] | None:
+    """``[host]`` or ``[host]:port``; None: it is of another form."""
+    found = _ONE_HOST.fullmatch(relay)
+    return (found[1], int(found[2] or 25)) if found else None
+
+
 def _clients(postfix: Postfix) -> tuple[Service, ...]:
     """Return the SMTP clients that mail for elsewhere leaves by; others somebody made for a purpose."""
     return (*postfix.services_at("smtp", "unix"), *postfix.services_at("relay", "unix"))
@@ -63,7 +79,7 @@ def _parameters(wanted: Wanted, smarthost: Smarthost) -> Iterator[tuple[str, str
         raise PolicyError(
             "smarthost.tls", f'port {smarthost.port} is TLS from the start, which needs "encrypt" or stronger'
         )
-    yield "relayhost", relayhost(smarthost), "all mail for elsewhere goes through the relay host"
+    yield "relayhost", nexthop(wanted, smarthost), "all mail for elsewhere goes through the relay host"
     yield "smtp_tls_security_level", level.value, f"TLS towards the relay host: {level.value}"
     yield "smtp_tls_wrappermode", "yes" if wrapped else "no", f"port {smarthost.port}"
     if level in _VERIFIED:
@@ -89,30 +105,38 @@ def _parameters(wanted: Wanted, smarthost: Smarthost) -> Iterator[tuple[str, str
 
 
 def _password(wanted: Wanted, smarthost: Smarthost) -> Iterator[Step]:
-    path, key = _table(wanted), relayhost(smarthost)
-    current = wanted.host.read(path)
+    path, host = _table(wanted), wanted.host
+    current = host.read(path)
+    key = _key(current or b"", smarthost, nexthop(wanted, smarthost))
     if not smarthost.password_file:
-        if _user_for(current, key) != smarthost.user:
-            raise PolicyError(
-                "smarthost.password_file", f"{path} has no password of {smarthost.user} for {key} yet"
-            )
+        if _user_for(current or b"", key) != smarthost.user:
+            missing = f"must be given: {path} has no password of {smarthost.user} for {key} yet"
+            raise PolicyError("smarthost.password_file", missing)
         return
     password = read_password_file(Path(smarthost.password_file), "smarthost.password_file").reveal()
-    entry = f"{key} {smarthost.user}:{password}"
-    lines = (current or b"").decode("utf-8", "surrogateescape").splitlines()
-    keep = [line for line in lines if line.split(None, 1)[:1] != [key]]
-    if entry in lines:
-        keep = lines
-    else:
-        keep.append(entry)
-    text = "".join(f"{line}\n" for line in keep).encode("utf-8", "surrogateescape")
-    if text != current:
-        why = "user and password for the relay host, readable by root only"
-        yield WriteFile(
-            path, before=current, after=text, owner="root", group="root", mode=0o600, secret=True, reason=why
+    if password[-1].isspace():
+        raise PolicyError(
+            "smarthost.password_file", "the password ends in a blank, which Postfix's tables can't hold"
         )
-        yield BuildTable(_kind(wanted), path, reason="Postfix reads the table in this form")
+    text = table.put(current or b"", key, f"{smarthost.user}:{password}")
+    why = "user and password for the relay host, readable by root only"
+    write = WriteFile(
+        path, before=current, after=text, owner="root", group="root", mode=0o600, secret=True, reason=why
+    )
+    build = BuildTable(_kind(wanted), path, reason="Postfix reads the table in this form")
+    yield write
+    if not write.done(host.root) or _older(host.root.path(build.target), host.root.path(path)):
+        yield build
         yield Act("postfix", "reload", "reads the password table anew")
+
+
+def _older(one: Path, other: Path) -> bool:
+    return not one.exists() or one.stat().st_mtime < other.stat().st_mtime
+
+
+def _key(entries: bytes, smarthost: Smarthost, hop: str) -> str:
+    """The key that Postfix finds the password under: the bare name if it is there, then what relayhost says."""
+    return smarthost.host if table.lookup(entries, smarthost.host) is not None else hop
 
 
 def _kind_and_path(wanted: Wanted) -> tuple[str, str]:
@@ -130,12 +154,8 @@ def _table(wanted: Wanted) -> str:
     return _kind_and_path(wanted)[1]
 
 
-def _user_for(table: bytes | None, key: str) -> str:
-    for line in (table or b"").decode("utf-8", "surrogateescape").splitlines():
-        words = line.split(None, 1)
-        if len(words) == 2 and words[0] == key:  # noqa: PLR2004 - key and value
-            return words[1].partition(":")[0]
-    return ""
+def _user_for(entries: bytes, key: str) -> str:
+    return (table.lookup(entries, key) or "").partition(":")[0]
 
 
 def _warnings(wanted: Wanted) -> Iterator[Note]:
@@ -151,27 +171,32 @@ def read(host: Host) -> Smarthost | None:
     """Return the relay host in force; None if there is none, or one that the section can't express."""
     postfix = host.settled_postfix
     relay = postfix.value("relayhost")
-    name, bracket, port = relay.removeprefix("[").partition("]")
-    if not relay.startswith("[") or not bracket or (port and not port[1:].isdigit()):
+    parts, level = _split(relay), _level(postfix)
+    if not parts or level not in set(SmarthostTls):
         return None
-    level = postfix.value("smtp_tls_security_level") or "none"
-    if level not in set(SmarthostTls):
-        return None
-    user = ""
-    if postfix.yes("smtp_sasl_auth_enable"):
-        _, _, path = postfix.value("smtp_sasl_password_maps").partition(":")
-        user = _user_for(host.read(path), relay) if path.startswith("/") else ""
-    return Smarthost(
-        host=name,
-        port=int(port[1:]) if port else 25,
-        user=user,
+    found = Smarthost(
+        host=parts[0],
+        port=parts[1],
         tls=SmarthostTls(level),
         ca_file=postfix.value("smtp_tls_CAfile") or host.platform.ca_file,
     )
+    if not postfix.yes("smtp_sasl_auth_enable"):
+        return found
+    _, _, path = postfix.value("smtp_sasl_password_maps").partition(":")
+    entries = (host.read(path) or b"") if path.startswith("/") else b""
+    user = _user_for(entries, _key(entries, found, relay))
+    # logs in with what no policy can tell: a table of another kind, or for other hosts
+    return replace(found, user=user) if user else None
+
+
+def _level(postfix: Postfix) -> str:
+    """The level in force, also where the older parameters say it (postconf(5))."""
+    older = "encrypt" if postfix.yes("smtp_enforce_tls") else "may" if postfix.yes("smtp_use_tls") else "none"
+    return postfix.value("smtp_tls_security_level") or older
 
 
 def notes(host: Host) -> Iterator[str]:
     """Yield what the section can't express: a relay host that is more than one bracketed name."""
     relay = host.settled_postfix.value("relayhost")
     if relay and read(host) is None:
-        yield f"set by hand: relayhost = {relay} (a policy names one host in brackets)"
+        yield f"set by hand: relayhost = {relay} (a policy names one host in brackets, and one user)"

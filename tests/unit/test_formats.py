@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests import corpus
 from wizard.errors import HostError, ParseError, WizardError
-from wizard.formats import maincf, mastercf, pamd, shellvars, smtpdconf
+from wizard.formats import maincf, mastercf, pamd, shellvars, smtpdconf, table
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -282,6 +282,18 @@ def test_a_rule_is_added_before_another_and_taken_out_again() -> None:
     assert after == data.replace(b"auth\t", b"auth required pam_listfile.so item=group\nauth\t")
     assert pamd.read("smtp", after)[0] == pamd.Rule(*rule)
     assert pamd.edit("smtp", after, [pamd.DropRule(*rule)]) == data
+
+
+# tables
+
+
+def test_an_entry_is_put_in_place_and_comments_stay() -> None:
+    data = b"# c\n[Mail.example.com]:587\told:one\n  goes on\n\n# d\nother x:y"
+    assert table.lookup(data, "[mail.example.com]:587") == "old:one  goes on"
+    after = table.put(data, "[mail.example.com]:587", "new: pass word")
+    assert after == b"# c\n[mail.example.com]:587 new: pass word\n\n# d\nother x:y\n"
+    assert table.put(after, "[mail.example.com]:587", "new: pass word") == after
+    assert table.put(b"", "a", "b\x85c\u2028d") == "a b\x85c\u2028d\n".encode()
 
 
 # the lenses by themselves
