@@ -14,7 +14,7 @@ from wizard.errors import HostError
 from wizard.formats import maincf, mastercf
 from wizard.host import MAIN_CF, MASTER_CF
 from wizard.policy import ChrootChoice, Submission
-from wizard.steps import Act, Edit
+from wizard.steps import Act, Edit, Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -216,6 +216,8 @@ def _smtp(wanted: Wanted, service: Service) -> Iterator[Step]:
         yield Edit(MASTER_CF, edit, why)
         yield Act("postfix", "reload", "reads master.cf anew")
     if not submission.auth_on_smtp:
+        if on:
+            yield from _unguarded_senders(postfix, service)
         return
     if postfix.auth_in_tls_only(service) != submission.require_tls:
         auth_only = "yes" if submission.require_tls else "no"
@@ -226,6 +228,16 @@ def _smtp(wanted: Wanted, service: Service) -> Iterator[Step]:
         if not _lets_users_through(_tokens(postfix, service, name)):
             yield _let_through(postfix, service, name)
             yield Act("postfix", "reload", f"reads {name} anew")
+
+
+def _unguarded_senders(postfix: Postfix, service: Service) -> Iterator[Note]:
+    """Say what ends on port 25 together with AUTH (postconf(5), reject_sender_login_mismatch)."""
+    for token in (token for name in _RESTRICTIONS for token in _tokens(postfix, service, name)):
+        if token.lower().endswith("_sender_login_mismatch"):
+            yield Note(
+                f"{token} does nothing without AUTH, so from now on strangers may name your users as senders "
+                "on port 25; submission.auth_on_smtp = true keeps it, a check_sender_access there replaces it"
+            )
 
 
 def _let_through(postfix: Postfix, service: Service, name: str) -> Edit:
