@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import traceback
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from wizard.root import Root
 
+_LIGHT = (";7", ";15")  # the colours of a background that some terminals tell; no other way to know
+
 
 class WizardApp(InOrderApp, ThriftyApp):
     """Runs the wizard on the tree below ``root``."""
@@ -37,7 +40,8 @@ class WizardApp(InOrderApp, ThriftyApp):
     def __init__(self, root: Root) -> None:
         # the terminal's own sixteen colours: readable wherever its owner can read, and short on the wire
         super().__init__(ansi_color=True)
-        self.theme = "ansi-dark"
+        light = os.environ.get("COLORFGBG", "").endswith(_LIGHT)
+        self.theme = "ansi-light" if light else "ansi-dark"
         self._root = root
         self.farewell: tuple[str, ...] = ()
 

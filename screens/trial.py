@@ -246,7 +246,10 @@ class TrialStep(Step):
             return f"{SIGNS.bad} {failed} of {count} tests failed: the arrows lead from one to the other"
         count_made = len(self.answers.accounts)
         made = f" {count_made} account{'' if count_made == 1 else 's'} made." if count_made else ""
+        skipped = sum(bool(result.skipped) for result in self._results.values())
         tested = f"All {count} tests passed" if count else "There was nothing to test"
+        if skipped:
+            tested = f"{count - skipped} tests passed, {skipped} skipped"
         return f"{SIGNS.good} Done.{made} {tested}. Enter: what to tell your users"
 
     @on(Logged)
@@ -310,6 +313,10 @@ class TrialStep(Step):
 
     async def incomplete(self) -> bool:
         """Stay while it runs, and where there is nothing to tell users."""
+        if self._phase is Phase.APPLIED and self.situation.at_work:
+            # what was found while somebody changed it is no longer so
+            await self.run_action("screen.back")
+            return True
         if self._phase is Phase.APPLIED:
             return False
         self.app.bell()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_QUIET = 0.6  # seconds in which nothing comes any more
+_QUIET = 0.4  # seconds in which nothing comes any more
 _LEAVE_ALTERNATE_SCREEN = b"\x1b[?1049l"
 
 
