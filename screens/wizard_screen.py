@@ -128,7 +128,7 @@ class WizardScreen(Screen[int]):
     async def on_wizard_screen_unseen(self, message: Unseen) -> None:
         """Say why there is nothing to be done, and what can be."""
         self._situation = None
-        await self.body.remove_children()
+        await self._clear()
         text = f"{SIGNS.bad} {message.reason}\n\nNothing was changed."
         await self.body.mount(Words(text, classes="problem waiting"))
         self._hint("r look again   ^Q quit")
@@ -140,7 +140,7 @@ class WizardScreen(Screen[int]):
 
     async def _look_anew(self) -> None:
         self.query_one(WillSet).display = False
-        await self.body.remove_children()
+        await self._clear()
         await self.body.mount(Words("Looking at this host ...", classes="waiting"))
         self._look()
 
@@ -154,7 +154,16 @@ class WizardScreen(Screen[int]):
 
     @property
     def _step(self) -> Step | None:
-        return next(iter(self.body.query(Step)), None)
+        """The step that is there to be asked; None while one goes and the next comes."""
+        return next((step for step in self.body.query(Step) if step.ready), None)
+
+    async def _clear(self) -> None:
+        """Take out what is in the middle; from now on it is asked nothing."""
+        if self._soon is not None:
+            self._soon.stop()
+        for step in self.body.query(Step):
+            step.ready = False
+        await self.body.remove_children()
 
     async def _show(self, at: int) -> None:
         """Put the step at place ``at`` in the middle."""
@@ -164,7 +173,7 @@ class WizardScreen(Screen[int]):
         step = self._steps[at](self._situation, self._answers)
         self.query_one(WillSet).begin(step.section)
         with self.app.batch_update():
-            await self.body.remove_children()
+            await self._clear()
             await self.body.mount(step)
             self._frame(step)
             # at once, for a key may be waiting; in the order of the page, for nothing has its place yet

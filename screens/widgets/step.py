@@ -68,6 +68,8 @@ class Step(VerticalScroll, can_focus=False):
     """Whether the engine plans the answers while this step is shown."""
     follows: ClassVar[bool] = False
     """Whether it shows a process that changes the host."""
+    ready: bool = False
+    """Whether its fields are there to be asked."""
     may_leave: bool = True
     """Whether one may go back from here now."""
     applied: bool = False
@@ -126,6 +128,7 @@ class Step(VerticalScroll, can_focus=False):
 
     def on_mount(self) -> None:
         """Begin with what depends on what."""
+        self.ready = True
         self._complain("")
         self.adapt()
 
