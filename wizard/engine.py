@@ -52,7 +52,9 @@ def in_force(host: Host) -> InForce:
     """
     read = recipes.read(host)
     last = journal.last_policy(host.root)
-    policy = remembered.reword(read, policyfile.parse(last) if last else Policy())
+    recipe = recipes.recipe_of(type(read.backend)) if read.backend else None
+    usual = recipe.usual if recipe else ()
+    policy = remembered.reword(read, policyfile.parse(last) if last else Policy(), usual)
     return InForce(policy, tuple(recipes.notes(host)))
 
 

@@ -16,15 +16,26 @@ if TYPE_CHECKING:
     from wizard.policy import Mechanisms, Policy, Smarthost, Submission, Tls
 
 
-def reword(read: Policy, last: Policy) -> Policy:
-    """Return ``read`` in the words of ``last``, section by section, where the two agree."""
+def reword(read: Policy, last: Policy, usual: tuple[str, ...]) -> Policy:
+    """Return ``read`` in the words of ``last``, section by section, where the two agree.
+
+    ``usual`` are the mechanisms that the back end in force offers unless told otherwise.
+    """
     return replace(
         read,
-        mechanisms=read.mechanisms,
+        mechanisms=_mechanisms(read.mechanisms, last.mechanisms, usual),
         submission=_submission(read.submission, last.submission),
         tls=_tls(read.tls, last.tls),
         smarthost=_smarthost(read.smarthost, last.smarthost),
     )
+
+
+def _mechanisms(
+    read: Mechanisms | None, last: Mechanisms | None, usual: tuple[str, ...]
+) -> Mechanisms | None:
+    # the choice was left to the back end
+    unsaid = read is not None and last is not None and not last.offer and read.offer == usual
+    return replace(read, offer=()) if read and unsaid else read
 
 
 def _submission(read: Submission | None, last: Submission | None) -> Submission | None:
@@ -50,8 +61,3 @@ def _smarthost(read: Smarthost | None, last: Smarthost | None) -> Smarthost | No
         return read
     there = bool(last.password_file) and Path(last.password_file).is_file()
     return replace(read, password_file=last.password_file if there else "", ca_file=last.ca_file)
-
-
-def unsaid_offer(read: Mechanisms, last: Mechanisms, usual: tuple[str, ...]) -> Mechanisms:
-    """Return ``read`` without its list of mechanisms if the last policy left the choice to the back end."""
-    return replace(read, offer=()) if not last.offer and read.offer == usual else read

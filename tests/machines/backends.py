@@ -55,6 +55,11 @@ class BackEnd:
     def in_sasldb(self) -> bool:
         return self.user == MAIL_USER
 
+    @property
+    def offer(self) -> tuple[str, ...]:
+        """What the policy asks for; nothing where it leaves that to the back end."""
+        return self.mechanisms if self.in_sasldb else ()
+
 
 _PASSWORDS = ("PLAIN", "LOGIN")
 _GROUPS = 'allowed_groups = ["mail_login", "senders"]'
@@ -118,7 +123,7 @@ def state(machine: Machine) -> str:
 
 
 def policy(back_end: BackEnd, chroot: Chroot) -> str:
-    offer = ", ".join(f'"{name}"' for name in back_end.mechanisms)
+    offer = ", ".join(f'"{name}"' for name in back_end.offer)
     return (
         f"[backend]\n{back_end.section}\n[mechanisms]\noffer = [{offer}]\n"
         f'[tls]\nsource = "self-signed"\nnames = ["{SERVER}"]\n[submission]\n{chroot.section}\n'
