@@ -30,8 +30,10 @@ class Figure:
     @property
     def ratio(self) -> str:
         """Return how many times more, or less, it is than at the peer."""
-        if not self.theirs or not self.ours:
+        if not self.theirs:
             return ""
+        if not self.ours:
+            return "none"
         if self.ours < self.theirs:
             return f"{self.theirs / self.ours:.1f} times less"
         return f"{self.ours / self.theirs:.2f} times"
