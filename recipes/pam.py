@@ -29,14 +29,12 @@ def steps(wanted: Wanted, backend: SaslauthdPam) -> Iterator[Step]:
     """Yield groups, list file and PAM service for ``allowed_groups``; none allowed means no restriction."""
     host, groups = wanted.host, backend.allowed_groups
     found, path = read(host), _list_path(host)
+    yield from _groups(host, groups)
     if found == groups:
         return
     if not groups and path != GROUPS:
         yield Note(f"set by hand: only members of the groups in {path} may log in ({SERVICE}); kept")
         return
-    for group in groups:
-        if host.members(group) is None:
-            yield CreateGroup(group, reason="only its members may log in to send mail")
     current = host.read(path)
     comments = [line for line in _lines(current) if line.startswith("#")]
     wish = "".join(f"{line}\n" for line in (*comments, *groups)).encode() if groups else None
@@ -44,6 +42,14 @@ def steps(wanted: Wanted, backend: SaslauthdPam) -> Iterator[Step]:
         why = "the groups whose members may log in"
         yield WriteFile(path, before=current, after=wish, owner="root", group="root", mode=0o644, reason=why)
     yield from _service(host, restrict=bool(groups))
+
+
+def _groups(host: Host, groups: tuple[str, ...]) -> Iterator[Step]:
+    """Yield the groups that are missing; one that the host has from a directory (nsswitch.conf(5)) is not."""
+    for group in groups:
+        if host.members(group) is None and not (host.root.live and host.group_id(group) is not None):
+            yield CreateGroup(group, reason="only its members may log in to send mail")
+            yield Note(f"the group {group} is new, and so empty: usermod -aG {group} NAME lets NAME in")
 
 
 def _service(host: Host, *, restrict: bool) -> Iterator[Step]:

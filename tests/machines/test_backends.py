@@ -28,6 +28,8 @@ from tests.machines.backends import (
     strangers_get_nothing,
     wrong,
 )
+from tests.machines.machine import LAUNCHER
+from tests.machines.mail_clients import Login
 from wizard import policyfile
 from wizard.policy import Authorization
 
@@ -92,6 +94,26 @@ def test_it_lets_its_users_in_and_nobody_else(boot: Boot, back_end: BackEnd, chr
     assert state(machine) == before
     machine.wait_for_port(25)
     assert not mail_clients.relays(machine, 25)
+
+
+def test_who_may_send_is_a_matter_of_groups(boot: Boot) -> None:
+    machine = boot()
+    back_end, chroot = BACK_ENDS["pam with groups"], CHROOTS["not chrooted"]
+    prepare(machine, chroot)
+    newcomer = [Login(587, "PLAIN", IN_NO_GROUP, PASSWORD)]
+    assert "usermod -aG mail_login NAME" in apply(machine, back_end, chroot)
+    log_in(machine, [], newcomer)
+    machine.run(["usermod", "-aG", "mail_login", IN_NO_GROUP])
+    log_in(machine, newcomer, [])
+    refused = machine.run([LAUNCHER, "rollback", "--yes"], check=False)
+    assert refused.status == 3
+    assert f"mail_login now has the members {IN_NO_GROUP}" in refused.stderr
+    # who deletes it has it made again
+    machine.run("groupdel mail_login")
+    apply(machine, back_end, chroot)
+    postfix_auth(machine, "rollback", "--yes")
+    postfix_auth(machine, "rollback", "--yes")
+    assert machine.run("getent group mail_login", check=False).status == 2
 
 
 def test_from_one_back_end_to_another_and_back(boot: Boot) -> None:
