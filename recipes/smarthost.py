@@ -38,9 +38,13 @@ def steps(wanted: Wanted) -> Iterator[Step]:
     postfix = wanted.postfix
     if smarthost.user:
         yield from _password(wanted, smarthost)
-    for name, value, why in _parameters(wanted, smarthost):
+    parameters = tuple(_parameters(wanted, smarthost))
+    changing = {name for name, value, _ in parameters if postfix.value(name) != value}
+    for name, value, why in parameters:
         current = _level(postfix) if name == "smtp_tls_security_level" else postfix.value(name)
-        if postfix.knows(name) and current != value:
+        # one that follows another, as smtp_sasl_tls_security_options does, would change with it
+        follows = any(f"${other}" in postfix.parameters.get(name, "") for other in changing)
+        if postfix.knows(name) and (current != value or follows):
             yield Edit(MAIN_CF, maincf.SetParameter(name, value), why)
             yield Act("postfix", "reload", "reads main.cf anew")
         for service in _clients(postfix):
@@ -135,7 +139,7 @@ def _older(one: Path, other: Path) -> bool:
 
 
 def _key(entries: bytes, smarthost: Smarthost, hop: str) -> str:
-    """The key that Postfix finds the password under: the bare name if it is there, then what relayhost says."""
+    """The key under which Postfix looks up the password: the bare name first, then what relayhost says."""
     return smarthost.host if table.lookup(entries, smarthost.host) is not None else hop
 
 
