@@ -10,7 +10,8 @@ import re
 from typing import TYPE_CHECKING
 
 from recipes import chroot
-from wizard.errors import HostError
+from recipes.tls import certificate_files
+from wizard.errors import HostError, PolicyError
 from wizard.formats import maincf, mastercf
 from wizard.host import MAIN_CF, MASTER_CF
 from wizard.policy import ChrootChoice, Submission
@@ -41,6 +42,7 @@ def steps(wanted: Wanted) -> Iterator[Step]:
     submission = wanted.given.submission
     if submission is None:
         return
+    _refuse_without_certificate(wanted, submission)
     for name in NAMES:
         found = wanted.postfix.services_at(name)
         if name in submission.services and not found:
@@ -57,6 +59,15 @@ def steps(wanted: Wanted) -> Iterator[Step]:
     for service in wanted.postfix.smtp_services:
         yield from _smtp(wanted, service)
     yield Act("postfix", "enable", "users send through it, after a reboot as well")
+
+
+def _refuse_without_certificate(wanted: Wanted, submission: Submission) -> None:
+    offers = bool(submission.services) or submission.auth_on_smtp
+    why = "require_tls = true" if submission.require_tls and offers else ""
+    why = "port 465" if "submissions" in submission.services else why
+    if why and wanted.given.tls is None and not certificate_files(wanted.postfix):
+        missing = "needs a certificate, and this host has none"
+        raise PolicyError("tls.source", f'{why} {missing}: add [tls] with source = "self-signed" or "files"')
 
 
 def _new(wanted: Wanted, name: str) -> Iterator[Step]:
