@@ -128,6 +128,8 @@ class Applier:
 
     def roll_back(self) -> int:
         """Take back whatever was made so far. Return the exit code."""
+        # from now on the way leads back only, for whoever comes after a crash too
+        self.checkpoint = self.checkpoint.at(State.ROLLING_BACK, self.checkpoint.deadline)
         self.tell("rolling-back", "taking everything back")
         problems = take_back(self.checkpoint, self.root)
         if problems:

@@ -145,7 +145,7 @@ def roll_back(checkpoint: Checkpoint, root: Root) -> Handle:
 
 
 def _refuse_conflicts(checkpoint: Checkpoint, root: Root) -> None:
-    edited = [f"{path} was edited since" for path in checkpoint.edited_since(root)]
+    edited = [f"{drift.path} was edited since" for drift in checkpoint.edits(root)]
     built_on = [text for ways in checkpoint.ways_back() for way in ways for text in way.conflicts(root)]
     if edited or built_on:
         listed = "\n  ".join([*edited, *built_on])
@@ -178,7 +178,7 @@ def unfinished(root: Root) -> Handle | None:
     """Return a handle on what is at work on this host right now, from its beginning; None: nothing is."""
     if not journal.locked(root):
         return None
-    busy = [one for one in journal.checkpoints(root) if one.state is State.APPLYING]
+    busy = [one for one in journal.checkpoints(root) if one.state in (State.APPLYING, State.ROLLING_BACK)]
     return Handle(busy[-1], root) if busy else None
 
 

@@ -81,7 +81,7 @@ def _wizard(arguments: argparse.Namespace, root: Root) -> int:  # noqa: ARG001 -
 
 
 def _status(arguments: argparse.Namespace, root: Root) -> int:
-    from wizard import engine, inventory, report, status  # noqa: PLC0415
+    from wizard import engine, inventory, journal, report, status  # noqa: PLC0415
 
     host = engine.observe(root)
     if arguments.json:
@@ -90,6 +90,7 @@ def _status(arguments: argparse.Namespace, root: Root) -> int:
         from wizard.overview import overview  # noqa: PLC0415
 
         _print(report.overview_lines(overview(host)))
+        _print(report.drift_lines(journal.drift(root), root))
         print()
         _print(report.inventory_lines(inventory.postfix_parts(host), inventory.sasl_parts(host)))
     return _DONE
@@ -205,12 +206,13 @@ def _rollback(arguments: argparse.Namespace, root: Root) -> int:
     from wizard import applying, journal  # noqa: PLC0415
 
     _must_be_root(root)
-    checkpoint = journal.find(root, arguments.id)
+    wanted = journal.newest_down_to(root, arguments.id)
     if not arguments.yes:
-        print(f"{checkpoint.id}  {checkpoint.summary}")
+        _print(f"{one.id}  {one.summary}" for one in wanted)
         if not _agreed("Take this back?"):
             return _DONE
-    return _follow(applying.roll_back(checkpoint, root))
+    # the newest first: each has left what the one after it began with
+    return next((code for one in wanted if (code := _follow(applying.roll_back(one, root)))), _DONE)
 
 
 def _history(arguments: argparse.Namespace, root: Root) -> int:

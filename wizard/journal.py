@@ -8,17 +8,19 @@ that applies has told so far).
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import hashlib
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from wizard.changes import UNDO_KINDS, codec, disk
+from wizard.changes import UNDO_KINDS, WriteFile, codec, disk
+from wizard.changes.differences import unified
 from wizard.errors import HostError, PolicyError, WizardError
 
 if TYPE_CHECKING:
@@ -40,18 +42,33 @@ class State(StrEnum):
     APPLYING = "applying"
     APPLIED = "applied"  # and taken back unless it is confirmed in time
     KEPT = "kept"
+    ROLLING_BACK = "rolling back"
     ROLLED_BACK = "rolled back"
     STUCK = "stuck"  # neither applied nor wholly rolled back
 
     @property
     def half_way(self) -> bool:
         """Whether the host may be neither as before nor as reviewed."""
-        return self in (State.APPLYING, State.STUCK)
+        return self in (State.APPLYING, State.ROLLING_BACK, State.STUCK)
 
     @property
     def in_force(self) -> bool:
         """Whether the host is as reviewed."""
         return self in (State.APPLIED, State.KEPT)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A file that others have edited ``since`` the change that left it ``was``; None: it is secret."""
+
+    path: str
+    since: str
+    was: bytes | None = field(repr=False)
+
+    def diff(self, root: Root) -> str:
+        """Return what they have done, as a unified diff; nothing of a secret."""
+        now = disk.read(root.file(self.path))
+        return unified(self.path, self.was, now, secret=self.was is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +105,26 @@ class Checkpoint:
 
     def seal(self, root: Root, changes: Iterable[Change]) -> None:
         """Keep what every file that ``changes`` decide about is now, so that later edits are seen."""
+        shown = {change.path for change in changes if isinstance(change, WriteFile) and not change.secret}
         paths = dict.fromkeys(path for change in changes for path in change.files)
-        digests = {path: _digest(root, path) for path in paths}
-        disk.replace(self.directory / _AFTER, json.dumps(digests).encode(), _here())
+        left = {path: _left(root, path, shown=path in shown) for path in paths}
+        disk.replace(self.directory / _AFTER, json.dumps(left).encode(), _here())
 
-    def edited_since(self, root: Root) -> tuple[str, ...]:
-        """Return the files that are no longer as this change has left them."""
+    @property
+    def sealed(self) -> tuple[str, ...]:
+        """The files that this change has left."""
         content = disk.read(self.directory / _AFTER)
-        digests = json.loads(content) if content else {}
-        return tuple(path for path, digest in digests.items() if _digest(root, path) != digest)
+        return tuple(json.loads(content)) if content else ()
+
+    def edits(self, root: Root) -> tuple[Drift, ...]:
+        """Return what others have done since to the files that this change has left."""
+        content = disk.read(self.directory / _AFTER)
+        left: dict[str, dict[str, str]] = json.loads(content) if content else {}
+        return tuple(
+            Drift(path, self.time, base64.b64decode(was["content"]) if "content" in was else None)
+            for path, was in left.items()
+            if _left(root, path, shown=False)["digest"] != was["digest"]
+        )
 
     def ways_back(self) -> tuple[tuple[Undo, ...], ...]:
         """Return what leads back, for each change in the order in which they were made.
@@ -111,9 +139,12 @@ class Checkpoint:
         return tuple(tuple(codec.unpack(UNDO_KINDS, record) for record in json.loads(line)) for line in lines)
 
 
-def _digest(root: Root, path: str) -> str:
-    content = disk.read(root.path(path))
-    return "" if content is None else hashlib.sha256(content).hexdigest()
+def _left(root: Root, path: str, *, shown: bool) -> dict[str, str]:
+    content = disk.read(root.file(path))
+    if content is None:
+        return {"digest": ""}
+    left = {"digest": hashlib.sha256(content).hexdigest()}
+    return left | {"content": base64.b64encode(content).decode()} if shown else left
 
 
 def append(path: Path, line: bytes) -> None:
@@ -225,6 +256,36 @@ def find(root: Root, identity: str = "") -> Checkpoint:
 def pending(root: Root) -> Checkpoint | None:
     """Return the checkpoint that waits for a confirmation, None if none does."""
     return next((one for one in checkpoints(root) if one.state is State.APPLIED), None)
+
+
+def newest_down_to(root: Root, identity: str) -> tuple[Checkpoint, ...]:
+    """Return what has to be taken back, in that order, to undo the change ``identity`` (empty: the last).
+
+    Raises:
+        PolicyError: when there is no such change, or it is taken back already.
+
+    """
+    wanted = find(root, identity)
+    if not identity:
+        return (wanted,)
+    later = [
+        one for one in checkpoints(root) if one.id > wanted.id and (one.state.in_force or one.state.half_way)
+    ]
+    return (*reversed(later), wanted)
+
+
+def drift(root: Root) -> tuple[Drift, ...]:
+    """Return the files that were edited by hand since a change in force has left them; only root can know."""
+    found: dict[str, Drift | None] = {}
+    try:
+        known = checkpoints(root)
+    except HostError:
+        return ()
+    for one in known:
+        if one.state.in_force:
+            found |= dict.fromkeys(one.sealed)
+            found |= {each.path: each for each in one.edits(root)}
+    return tuple(each for each in found.values() if each)
 
 
 def last_policy(root: Root) -> str:

@@ -115,7 +115,7 @@ def main() -> int:
 def _unconfirmed(root: Root) -> Checkpoint | None:
     """Return the change that waits, or that an earlier keeper was taking back when it was killed."""
     waiting = journal.pending(root)
-    begun = (one for one in journal.checkpoints(root) if one.state is State.APPLYING and one.deadline)
+    begun = (one for one in journal.checkpoints(root) if one.state is State.ROLLING_BACK and one.deadline)
     return waiting or next(begun, None)
 
 
@@ -128,7 +128,7 @@ def _take_back(root: Root) -> int:
         checkpoint = _unconfirmed(root)
         if checkpoint is None:
             return 0
-        applier = Applier(checkpoint.at(State.APPLYING, checkpoint.deadline), root)
+        applier = Applier(checkpoint, root)
         applier.tell("failed", "nobody has confirmed it in time")
         code = applier.roll_back()
         applier.tell("finished", number=1)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from wizard.events import Event
     from wizard.explain import Problem
     from wizard.inventory import PostfixParts, SaslParts, SmtpdConfParts
+    from wizard.journal import Drift
     from wizard.overview import Overview
     from wizard.plan import Plan
     from wizard.root import Root
@@ -40,6 +41,14 @@ def overview_lines(found: Overview) -> Iterator[str]:
         yield ""
         yield f"{len(found.attention)} to look at:"
         yield from (f"  ! {shown(text)}" for text in found.attention)
+
+
+def drift_lines(found: Iterable[Drift], root: Root) -> Iterator[str]:
+    """Yield what was edited by hand since a change in force, file by file with the diff."""
+    for drift in found:
+        yield ""
+        yield f"Edited by hand since {drift.since}: {shown(drift.path)}"
+        yield from (f"  {line}" for line in drift.diff(root).splitlines())
 
 
 def inventory_lines(postfix: PostfixParts | None, sasl: SaslParts) -> Iterator[str]:
