@@ -144,3 +144,21 @@ def test_into_the_chroot_and_out_of_it(boot: Boot, name: str) -> None:
         apply(machine, back_end, chroot)
         mail_clients.trust(machine, machine, CERTIFICATE)
         log_in(machine, right(back_end, chroot), [])
+
+
+def test_a_host_whose_secrets_were_deleted(boot: Boot) -> None:
+    machine = boot()
+    back_end, chroot = BACK_ENDS["sasldb"], CHROOTS["mixed"]
+    prepare(machine, chroot)
+    machine.run("rm /etc/sasldb2")
+    before = state(machine)
+    apply(machine, back_end, chroot)
+    postfix_auth(machine, "user", "add", back_end.user, "--password-file", SECRET)
+    mail_clients.trust(machine, machine, CERTIFICATE)
+    log_in(machine, right(back_end, chroot), wrong(back_end, chroot))
+    refused = machine.run([LAUNCHER, "rollback", "--yes"], check=False)
+    assert refused.status == 3
+    assert back_end.user in refused.stderr
+    postfix_auth(machine, "user", "remove", back_end.user)
+    postfix_auth(machine, "rollback", "--yes")
+    assert state(machine) == before

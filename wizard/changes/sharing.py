@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from wizard.changes import disk, owners, words
 from wizard.changes.base import Change, Undo
 from wizard.changes.files import RestoreFile
+from wizard.changes.tree import run_in
 from wizard.errors import HostError, WizardError
 
 if TYPE_CHECKING:
@@ -99,14 +100,15 @@ class ShareSecrets(Change):
         """Make it so.
 
         Raises:
-            WizardError: when there is no such file; its package makes it.
+            WizardError: when there is no such file, and saslpasswd2 can't make one.
 
         """
         self.check(root)
         found = root.path(self.path)
         content = disk.read(found)
         if content is None:
-            raise WizardError(f"{found} is not there; saslpasswd2 makes it with the first account")
+            _make_empty(root, self.path)
+            content = disk.read(found) or b""
         look = disk.Look(0, owners.gid(root, self.group), _MODE)
         if self.shared and not self._linked(root):
             home = root.path(self.shared)
@@ -115,6 +117,14 @@ class ShareSecrets(Change):
             disk.place_link(found, self.shared)
             return
         _dress(disk.real(root, self.path), look)
+
+
+def _make_empty(root: Root, path: str) -> None:
+    """Make a secrets file without secrets, as Debian's package does: add an account, and remove it."""
+    nobody = "no:such:user"
+    doing = f"making {path}"
+    run_in(root, ["saslpasswd2", "-c", "-p", "-f", path, nobody], stdin=b"!").expect(doing)
+    run_in(root, ["saslpasswd2", "-d", "-f", path, nobody]).expect(doing)
 
 
 def _dress(found: Path, look: disk.Look) -> None:
@@ -157,3 +167,11 @@ class RestoreSecrets(Undo):
         else:
             disk.place_link(found, self.link)
             _dress(disk.real(root, self.path), disk.Look(self.uid, self.gid, self.mode))
+
+    def conflicts(self, root: Root) -> tuple[str, ...]:
+        """Return the accounts that have been made since in a file that would go away."""
+        if self.uid >= 0 or not root.path(self.path).exists():
+            return ()
+        listed = run_in(root, ["sasldblistusers2", "-f", self.path]).stdout.splitlines()
+        names = dict.fromkeys(line.partition(":")[0] for line in listed if "@" in line)
+        return (f"{self.path} would go, and with it {', '.join(names)}; remove them first",) if names else ()
