@@ -38,7 +38,7 @@ PORTS = {"25": {"smtp", "25"}, "587": {"submission", "587"}, "465": {"submission
 USERS_ONLY = "permit_sasl_authenticated,reject"
 OPTIONS = {  # master.cf option, on which ports: what it may become
     "smtpd_sasl_auth_enable": ({"587", "465"}, {"yes"}),
-    "smtpd_tls_wrappermode": ({"465"}, {"yes"}),
+    "smtpd_tls_wrappermode": ({"587", "465"}, {"yes", "no"}),
     "smtpd_tls_security_level": ({"587"}, {"encrypt"}),
     "smtpd_tls_auth_only": ({"587", "25", ""}, {"yes"}),
     "smtpd_relay_restrictions": ({"587", "465"}, {USERS_ONLY}),
@@ -167,6 +167,8 @@ def _wrong_service(case: Case, number: str) -> Iterator[str]:
     secure = (
         value("smtpd_tls_wrappermode") == "yes" if number == "465" else value("smtpd_tls_auth_only") == "yes"
     )
+    if (value("smtpd_tls_wrappermode") == "yes") != (number == "465"):
+        yield f"port {number}: TLS from the start is wrong here, or missing"
     if not secure and value("smtpd_tls_security_level") != "encrypt":
         yield f"port {number}: AUTH without TLS"
 
