@@ -11,12 +11,13 @@ import resource
 import signal
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard import journal, keeper
-from wizard.changes import KINDS, InstallPackages, WriteFile, codec
+from wizard.changes import KINDS, InstallPackages, RestartService, WriteFile, codec
 from wizard.errors import WizardError
 from wizard.events import Teller
 from wizard.journal import State
@@ -74,7 +75,11 @@ class Applier:
     def __init__(self, checkpoint: Checkpoint, root: Root) -> None:
         self.checkpoint, self.root = checkpoint, root
         self._teller = Teller(partial(journal.append, checkpoint.events))
-        self.tell = self._teller.tell
+
+    def tell(self, kind: str, text: str = "", number: int = 0, total: int = 0) -> None:
+        """Tell those who follow. Where that can't be written down, what is under way goes on all the same."""
+        with suppress(WizardError):
+            self._teller.tell(kind, text, number, total)
 
     # there
 
@@ -82,24 +87,28 @@ class Applier:
         """Make ``changes`` and test them; take them back if that fails. Return the exit code."""
         try:
             self._look_ahead(changes)
+            self.checkpoint.reserve()
+            self.checkpoint = self.checkpoint.at(State.APPLYING)
         except WizardError as error:
+            self.checkpoint.release()
             self.tell("failed", str(error))
             return error.exit_code
-        self.checkpoint = self.checkpoint.at(State.APPLYING)
         try:
             self._make(changes)
             self.checkpoint.seal(self.root, changes)
             if work["test"]:
                 test(self.root, str(work["user"]), str(work["password"]), self._teller)
+            self._settle(int(str(work["confirm"])))
         except Exception as error:  # whatever it is, the host must not stay half-way
+            self.checkpoint.release()
             self.tell("failed", str(error) if isinstance(error, WizardError) else f"unforeseen: {error!r}")
             self.roll_back()
             return _FAILED
-        self._settle(int(str(work["confirm"])))
         return _DONE
 
     def _settle(self, seconds: int) -> None:
         """Keep what was applied, or let the keeper wait so many ``seconds`` for a confirmation."""
+        self.checkpoint.release()
         if not seconds:
             self.checkpoint = self.checkpoint.at(State.KEPT)
             self.tell("done", "everything is applied")
@@ -122,24 +131,39 @@ class Applier:
         for number, change in enumerate(changes, 1):
             self.tell("step", change.target, number, len(changes))
             self.checkpoint.record(change.capture(self.root))
+            began = time.monotonic()
             change.apply(self.root)
+            if isinstance(change, RestartService):
+                self.tell("gap", f"{change.service} was away for {time.monotonic() - began:.2f} s")
 
     # and back
 
     def roll_back(self) -> int:
         """Take back whatever was made so far. Return the exit code."""
+        self.checkpoint.release()
         # from now on the way leads back only, for whoever comes after a crash too
-        self.checkpoint = self.checkpoint.at(State.ROLLING_BACK, self.checkpoint.deadline)
+        self._note(State.ROLLING_BACK)
         self.tell("rolling-back", "taking everything back")
         problems = take_back(self.checkpoint, self.root)
         if problems:
-            self.checkpoint = self.checkpoint.at(State.STUCK)
+            self._note(State.STUCK)
             self.tell("failed", "not everything could be taken back:\n" + "\n".join(problems))
             return _FAILED
-        self.checkpoint = self.checkpoint.at(State.ROLLED_BACK)
+        if not self._note(State.ROLLED_BACK):
+            self.tell("failed", "everything is as it was, but that can't be noted; later run rollback again")
+            return _FAILED
         keeper.disarm()
         self.tell("rolled-back", "everything is as it was before")
         return _DONE
+
+    def _note(self, state: State) -> bool:
+        """Note how far the way back is; a disk that does not take the note must not end it."""
+        deadline = self.checkpoint.deadline if state is State.ROLLING_BACK else 0
+        try:
+            self.checkpoint = self.checkpoint.at(state, deadline)
+        except WizardError:
+            return False
+        return True
 
 
 def main() -> int:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Event:
     """Something has happened. ``kind``:
 
-    ``step``: change ``number`` of ``total`` is begun. ``testing``: the tests begin, ``total`` of them.
+    ``step``: change ``number`` of ``total`` is begun. ``gap``: a service was away for a moment.
+    ``testing``: the tests begin, ``total`` of them.
     ``test``: one went as ``result`` says. ``failed``: ``text`` says why. ``rolling-back``, ``rolled-back``.
     ``finished``: nothing more comes; ``number`` is the exit code of the command line.
     """
