@@ -9,6 +9,7 @@ that applies has told so far).
 from __future__ import annotations
 
 import base64
+import errno
 import fcntl
 import hashlib
 import json
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _HOME = "/var/lib/postfix-auth"
 _ABOUT, _UNDO, _AFTER, _EVENTS = "about.json", "undo.jsonl", "after.json", "events.jsonl"
+_BALLAST, _ROOM = "ballast", 1 << 20  # bytes; what is told and noted on the way back fits many times
 _PRIVATE = disk.Look(0, 0, 0o600)
 
 
@@ -98,6 +100,21 @@ class Checkpoint:
         disk.replace(self.directory / _ABOUT, json.dumps(about).encode(), _here())
         return moved
 
+    def reserve(self) -> None:
+        """Occupy room on the disk, so that the way back finds some when the disk is full by then."""
+        ballast = self.directory / _BALLAST
+        with disk.explained(ballast):
+            fd = os.open(ballast, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(fd, 0, _ROOM)
+            finally:
+                os.close(fd)
+
+    def release(self) -> None:
+        """Give that room back."""
+        with suppress(OSError):
+            (self.directory / _BALLAST).unlink(missing_ok=True)
+
     def record(self, ways: Sequence[Undo]) -> None:
         """Keep durably what leads back from the change that comes next."""
         line = json.dumps([codec.pack(way) for way in ways]).encode() + b"\n"
@@ -152,7 +169,11 @@ def append(path: Path, line: bytes) -> None:
     with disk.explained(path):
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            os.write(fd, line)
+            size = os.fstat(fd).st_size
+            if os.write(fd, line) < len(line):
+                # half a line would spoil the next one
+                os.ftruncate(fd, size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -303,7 +324,7 @@ def lock(root: Root) -> int:
         HostError: when another run holds it; names its process.
 
     """
-    path = _private(root.path(_HOME).parent) / "postfix-auth" / "lock"
+    path = _lock_file(root)
     disk.make_parents(path)
     with disk.explained(path):
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -318,18 +339,28 @@ def lock(root: Root) -> int:
     return fd
 
 
+def _lock_file(root: Root) -> Path:
+    return root.path(f"{_HOME}/lock")
+
+
 def sign(fd: int) -> None:
-    """Write this process down as the holder of the lock."""
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    """Write this process down as the holder of the lock, if the disk takes it."""
+    with suppress(OSError):
+        os.pwrite(fd, f"{os.getpid():<19}\n".encode(), 0)
 
 
 def locked(root: Root) -> bool:
-    """Whether some run is at work."""
+    """Whether some run is at work. Nothing is written to find out."""
     try:
-        os.close(lock(root))
-    except HostError:
+        fd = os.open(_lock_file(root), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
+    finally:
+        os.close(fd)
     return False
 
 

@@ -21,7 +21,10 @@ def take_back(checkpoint: Checkpoint, root: Root) -> tuple[str, ...]:
 
     It can be done any number of times, and after a crash at any point. Returns what failed, in words.
     """
-    ways = [way for change in reversed(checkpoint.ways_back()) for way in change]
+    try:
+        ways = [way for change in reversed(checkpoint.ways_back()) for way in change]
+    except WizardError as error:
+        return (str(error),)
     services = {way.service: way for way in ways if isinstance(way, Revive)}
     emptied = [way for way in ways if isinstance(way, RemoveDirectories)]
     others = [way for way in ways if not isinstance(way, Revive | RemoveDirectories)]
@@ -33,6 +36,8 @@ def take_back(checkpoint: Checkpoint, root: Root) -> tuple[str, ...]:
 def _follow(way: Undo, root: Root) -> str:
     try:
         way.undo(root)
-    except (WizardError, OSError) as error:
+    except WizardError as error:
         return str(error)
+    except Exception as error:  # whatever it is, the rest must be taken back
+        return f"{way.kind}: {error!r}"
     return ""

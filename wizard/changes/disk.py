@@ -146,6 +146,41 @@ def replace(found: Path, content: bytes, wish: Look) -> None:
         sync_directory(found.parent)
 
 
+def restore(found: Path, content: bytes, wish: Look) -> None:
+    """As :func:`replace`; but on a full disk within the room that the present file takes.
+
+    Only for what is kept elsewhere too: killed in the middle, this leaves half of it, and is to be repeated.
+
+    Raises:
+        WizardError: when there is no room even so; the old file is then untouched.
+
+    """
+    try:
+        replace(found, content, wish)
+    except WizardError as error:
+        full = isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT)
+        if not full or found.is_symlink() or not found.exists():
+            raise
+        with explained(found):
+            _overwrite(found, content, wish)
+
+
+def _overwrite(found: Path, content: bytes, wish: Look) -> None:
+    fd = os.open(found, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(fd, "wb") as file:
+        if content:
+            os.posix_fallocate(fd, 0, len(content))
+        # until the old bytes are gone they must not be seen by more than either look allows
+        os.fchmod(fd, 0o600)
+        file.write(content)
+        file.truncate()
+        file.flush()
+        _dress(fd, wish)
+        if wish.mtime_ns is not None:
+            os.utime(fd, ns=(wish.mtime_ns, wish.mtime_ns))
+        os.fsync(fd)
+
+
 def _dress(fd: int, wish: Look) -> None:
     os.fchown(fd, wish.uid, wish.gid)
     os.fchmod(fd, wish.mode)

@@ -67,7 +67,7 @@ class RestoreFile(Undo):
             disk.make_parents(found)
             wish = disk.Look(self.uid, self.gid, self.mode, self.xattrs, self.mtime_ns)
             if found.is_symlink() or disk.read(found) != self.content or disk.look(found) != wish:
-                disk.replace(found, self.content, wish)
+                disk.restore(found, self.content, wish)
         else:
             disk.remove(found)
         for directory in reversed(self.made):
