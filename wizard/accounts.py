@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from wizard.changes import disk
 from wizard.commands import run
 from wizard.errors import PolicyError
+from wizard.sasl_client import SaslError, saslprep
 from wizard.secret import Secret
 
 if TYPE_CHECKING:
@@ -70,9 +71,12 @@ class Sasldb:
         """Make ``account``, or give it a new password. It goes through standard input only.
 
         Raises:
+            PolicyError: when mail programs would send the name or the password in another form.
             WizardError: with saslpasswd2's words when it refuses.
 
         """
+        _must_stay("NAME", "the user name", account.name)
+        _must_stay("", "the password", password.reveal())
         argv = ["saslpasswd2", "-p", "-c", "-f", self.path, "-u", account.realm, account.name]
         run(argv, stdin=password.reveal().encode()).expect(f"can't set the password of {account}")
 
@@ -85,6 +89,17 @@ class Sasldb:
         """
         argv = ["saslpasswd2", "-d", "-f", self.path, "-u", account.realm, account.name]
         run(argv).expect(f"can't remove {account}")
+
+
+def _must_stay(key: str, what: str, text: str) -> None:
+    """Refuse what SCRAM's clients change before they use it (RFC 5802, section 2.2); libsasl does not."""
+    try:
+        stays = saslprep(text, stored=True) == text
+    except SaslError:
+        stays = False
+    if not stays:
+        why = "holds a character that some mail programs send in another form or not at all (RFC 4013)"
+        raise PolicyError(key, f"{what} {why}; choose another one")
 
 
 def of(host: Host) -> Sasldb:

@@ -199,7 +199,8 @@ class Host:
         if self.postconf is None:
             return None
         directory = self.root.path("/etc/postfix")
-        if self.root.path(MAIN_CF).exists() and self.root.path(MASTER_CF).exists():
+        # reading them first, for postconf would wait for ever on a named pipe
+        if all(self._real(self.root, path) is not None for path in (MAIN_CF, MASTER_CF)):
             return self.postconf.read(directory)
         if self.read(MASTER_CF) is None:
             return None
