@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from wizard.changes import MakeCertificate
 from wizard.errors import PolicyError, WizardError
-from wizard.formats import maincf
-from wizard.host import MAIN_CF
+from wizard.formats import maincf, mastercf
+from wizard.host import MAIN_CF, MASTER_CF
 from wizard.policy import Tls, TlsLevel, TlsSource
 from wizard.steps import Act, Edit, Note
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wizard.host import Host
-    from wizard.postfix import Postfix
+    from wizard.postfix import Postfix, Service
     from wizard.steps import Step, Wanted
 
 _CHAIN, _CERT, _KEY = "smtpd_tls_chain_files", "smtpd_tls_cert_file", "smtpd_tls_key_file"
@@ -42,6 +42,11 @@ def steps(wanted: Wanted) -> Iterator[Step]:
             yield from _self_signed(wanted, tls)
         case TlsSource.PRIVATE_CA:
             raise PolicyError("tls.source", 'a private CA is not available yet; use "self-signed" or "files"')
+    for service in wanted.postfix.smtp_services:
+        if service.options.get(_LEVEL, tls.level.value).lower() != tls.level.value:
+            edit = mastercf.SetOption(service.name, service.type, _LEVEL, tls.level.value)
+            yield Edit(MASTER_CF, edit, f"STARTTLS on port 25: {tls.level.value}")
+            yield Act("postfix", "reload", "reads master.cf anew")
     for name, value, why in _settings(wanted.postfix, tls):
         yield Edit(MAIN_CF, maincf.SetParameter(name, value), why)
         yield Act("postfix", "reload", "reads main.cf anew")
@@ -58,13 +63,13 @@ def _settings(postfix: Postfix, tls: Tls) -> Iterator[tuple[str, str, str]]:
         yield _PROTOCOLS, ">=TLSv1.2", "where TLS is required, nothing older than TLS 1.2 (RFC 8996)"
 
 
-def _level(postfix: Postfix) -> TlsLevel:
+def _level(postfix: Postfix, service: Service | None = None) -> TlsLevel:
     """Return the level in force: smtpd_tls_security_level, or what it replaced in Postfix 2.3."""
-    said = postfix.value(_LEVEL).lower()
-    if not said and postfix.yes("smtpd_enforce_tls"):
+    said = postfix.value(_LEVEL, service).lower()
+    if not said and postfix.yes("smtpd_enforce_tls", service):
         return TlsLevel.ENCRYPT
     if not said:
-        return TlsLevel.MAY if postfix.yes("smtpd_use_tls") else TlsLevel.NONE
+        return TlsLevel.MAY if postfix.yes("smtpd_use_tls", service) else TlsLevel.NONE
     # smtpd takes the client's levels, such as "verify", for encrypt (postconf(5))
     return TlsLevel(said) if said in set(TlsLevel) else TlsLevel.ENCRYPT
 
@@ -158,7 +163,7 @@ def read(host: Host) -> Tls | None:
     """Return the certificate and level in force; None while there is neither certificate nor TLS."""
     postfix = host.settled_postfix
     files = certificate_files(postfix)
-    level = _level(postfix)
+    level = _level(postfix, postfix.smtp)
     if not files:
         return None
     kept = Tls(source=TlsSource.KEEP, level=level)

@@ -69,7 +69,18 @@ def completed(policy: Policy, host: Host) -> Policy:
         authorization=policy.authorization or read.authorization,
         smarthost=policy.smarthost or read.smarthost,
     )
-    return replace(whole, mechanisms=Mechanisms()) if whole.backend and not whole.mechanisms else whole
+    if whole.backend and not whole.mechanisms:
+        return replace(whole, mechanisms=Mechanisms())
+    return whole if policy.mechanisms else _served(whole)
+
+
+def _served(whole: Policy) -> Policy:
+    """Return ``whole`` without the mechanisms in force that its back end, a new one perhaps, can't serve."""
+    recipe = recipes.recipe_of(type(whole.backend)) if whole.backend else None
+    if recipe is None or whole.mechanisms is None:
+        return whole
+    left = tuple(name for name in whole.mechanisms.offer if name in recipe.serves)
+    return replace(whole, mechanisms=replace(whole.mechanisms, offer=left))
 
 
 def plan(policy: Policy, host: Host) -> Plan:
