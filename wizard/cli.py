@@ -261,8 +261,6 @@ def _user(arguments: argparse.Namespace, root: Root) -> int:
     if arguments.action == "list":
         _print(str(account) for account in sasldb.accounts())
         return _DONE
-    if not arguments.name:
-        raise PolicyError("NAME", f"user {arguments.action} needs the name of an account")
     account = sasldb.account(arguments.name)
     if arguments.action == "add":
         sasldb.set_password(account, _password(arguments) or _asked_password(str(account)))
@@ -390,7 +388,12 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument("--no-test", action="store_true", help="don't test afterwards")
     for made in (apply, rehearse, test):
         made.add_argument("--user", default="", metavar="NAME", help="an account to log in with")
-    for made in (apply, rehearse, test, user):
+    actions = user.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", parents=[everywhere], help="name them")
+    add_user = actions.add_parser("add", parents=[everywhere], help="make one, or give it a new password")
+    for made in (add_user, actions.add_parser("remove", parents=[everywhere], help="remove one")):
+        made.add_argument("name", metavar="NAME")
+    for made in (apply, rehearse, test, add_user):
         made.add_argument("--password-file", type=Path, metavar="FILE", help="its password, one line")
     explain.add_argument(
         "file", nargs="?", type=Path, metavar="FILE", help="a mail log; without: standard input"
@@ -398,8 +401,6 @@ def _parser() -> argparse.ArgumentParser:
     rollback.add_argument(
         "id", nargs="?", default="", metavar="ID", help="as history shows it; without: the last"
     )
-    user.add_argument("action", choices=("add", "list", "remove"))
-    user.add_argument("name", nargs="?", default="", metavar="NAME")
     return parser
 
 

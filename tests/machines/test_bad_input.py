@@ -204,7 +204,9 @@ def test_names_work_exactly_or_are_refused(machine: Machine) -> None:
     machine.write_file("/root/password", "secret\n", mode=0o600)
 
     def add(name: str) -> Result:
-        return machine.run([LAUNCHER, "user", "add", name, "--password-file", "/root/password"], check=False)
+        return machine.run(
+            [LAUNCHER, "user", "add", "--password-file", "/root/password", "--", name], check=False
+        )
 
     fine = ("joe", "o'brien", "jörg", "a$b", "a#b", "%u", "x{y}", "joe+tag", "joe@other.example")
     for name in fine:
