@@ -16,6 +16,7 @@ from screens.thrift import ThriftyApp
 from screens.type_ahead import InOrderApp
 from screens.widgets.text import shown
 from screens.wizard_screen import WizardScreen
+from wizard.secret import keep_memory_private
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -73,6 +74,8 @@ class WizardApp(InOrderApp, ThriftyApp):
 
 def run(root: Root) -> int:
     """Show the wizard until the admin leaves it; return the program's exit code."""
+    # passwords are typed here long before anything else knows of them
+    keep_memory_private()
     app = WizardApp(root)
     app.run()
     for line in app.farewell:

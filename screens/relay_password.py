@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
@@ -51,7 +52,7 @@ def keep(password: Secret, root: Root) -> None:
     directory = root.path(_DIRECTORY)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     # a new file takes the old one's place: nobody reads half a password, and no link is followed
-    arriving = directory / f"{_NAME}.{os.getpid()}"
+    arriving = directory / f".{_NAME}.{secrets.token_hex(8)}"
     _write(arriving, password)
     arriving.replace(directory / _NAME)
 

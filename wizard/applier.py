@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import sys
 import time
@@ -22,7 +21,7 @@ from wizard.errors import WizardError
 from wizard.events import Teller
 from wizard.journal import State
 from wizard.root import Root
-from wizard.secret import Secret
+from wizard.secret import Secret, keep_memory_private
 from wizard.takingback import take_back
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def hold_on() -> None:
     """Let nothing that ends a terminal end this process, and no memory with a password reach a disk."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    keep_memory_private()
     os.umask(0o022)
 
 

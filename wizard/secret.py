@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import ctypes
 import hmac
+import resource
+from functools import cache
+
+_SET_DUMPABLE = 4  # PR_SET_DUMPABLE, prctl(2)
+
+
+@cache
+def keep_memory_private() -> None:
+    """Let no memory of this process reach a disk when it crashes (core(5)); its children are not concerned.
+
+    The limit alone would not do: it does not count where a program collects the core dumps.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
+    ctypes.CDLL(None).prctl(_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 class Secret:
-    """Holds a secret ``text``; only ``reveal()`` gives it back, never ``repr``, ``str`` or a format."""
+    """Holds a secret ``text``; only ``reveal()`` gives it back, never ``repr``, ``str`` or a format.
+
+    A process that holds one leaves no core dump.
+    """
 
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
+        keep_memory_private()
         self._text = text
 
     def reveal(self) -> str:
