@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import corpus
+from wizard.errors import ParseError
+from wizard.formats import shellvars, smtpdconf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -217,3 +219,46 @@ def test_submission_for_configurations_of_others(machine: Machine, kind: str) ->
         sum(1 for one in told.values() if "after" in one)
         >= len([n for n in files if n.startswith("data/")]) - 2
     )
+
+
+def ask(machine: Machine, reader: str, texts: dict[str, tuple[bytes, list[str]]]) -> dict[str, Read]:
+    """Ask libsasl or sh what they read for some keys; None: it can't be read."""
+    cases = {name: (b64encode(text).decode(), keys) for name, (text, keys) in texts.items()}
+    code = "from tests.machines.libsasl import main; main()"
+    found: dict[str, Read] = json.loads(machine.python(code, reader, stdin=json.dumps(cases)).stdout)
+    return found
+
+
+Read = dict[str, str | None] | None
+
+
+def test_smtpd_conf_is_read_as_libsasl_reads_it(machine: Machine) -> None:
+    files = corpus.files("smtpd.conf")
+    ours: dict[str, Read] = {}
+    edited: dict[str, bytes] = {}
+    for name, data in files.items():
+        try:
+            ours[name] = dict(smtpdconf.read(name, data).keys)
+            edited[name] = smtpdconf.edit(name, data, [smtpdconf.SetKey("mech_list", "PLAIN LOGIN")])
+        except ParseError:
+            ours[name] = None
+    keys = {name: sorted({*(found or ()), "mech_list", "pwcheck_method"}) for name, found in ours.items()}
+    told = ask(machine, "libsasl", {name: (files[name], keys[name]) for name in files})
+    for name, found in ours.items():
+        wish = None if found is None else {key: found.get(key) for key in keys[name]}
+        assert told[name] == wish, name
+    after = ask(machine, "libsasl", {name: (edited[name], keys[name]) for name in edited})
+    assert after == {name: (told[name] or {}) | {"mech_list": "PLAIN LOGIN"} for name in edited}
+
+
+def test_saslauthds_defaults_are_read_as_sh_reads_them(machine: Machine) -> None:
+    files = {n: data for n, data in corpus.files("saslauthd.default").items() if not corpus.refused(n)}
+    names = ["START", "MECHANISMS", "MECH_OPTIONS", "THREADS", "OPTIONS", "NAME", "DESC"]
+    told = ask(machine, "sh", {name: (data, names) for name, data in files.items()})
+    edits = [shellvars.SetVariable("THREADS", "11"), shellvars.SetVariable("OPTIONS", "-c -m /x")]
+    edited = {name: (shellvars.edit(name, data, edits), names) for name, data in files.items()}
+    after = ask(machine, "sh", edited)
+    for name, data in files.items():
+        found = shellvars.read(name, data)
+        assert told[name] == {key: found.get(key, "") for key in names}, name
+        assert after[name] == (told[name] or {}) | {"THREADS": "11", "OPTIONS": "-c -m /x"}

@@ -73,6 +73,7 @@ def edit(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
     """
     from wizard import lenses  # noqa: PLC0415 - Augeas is loaded by who edits only
 
+    _no_carriage_return(path, data)
     with lenses.opened(_LENS, path, data) as tree:
         for wish in edits:
             found = tree.match(f"variable[name={lenses.quoted(wish.name)}]")
@@ -91,6 +92,13 @@ def edit(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
                 leaves = [("before", ""), ("name", wish.name), ("value", value), ("end", tree.line_end)]
                 tree.fill(tree.insert("variable"), leaves)
     return tree.data
+
+
+def _no_carriage_return(path: str, data: bytes) -> None:
+    at = data.find(b"\r")
+    if at >= 0:
+        wrong = f"unexpected carriage return, which sh takes as part of the value: sed -i 's/\\r$//' {path}"
+        raise ParseError(path, data.count(b"\n", 0, at) + 1, wrong)
 
 
 def _quoted(value: str) -> str:
