@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
+    from pyte.screens import Char
+
 _UNLOCK, _OPEN_PEER = 0x40045431, 0x5441  # TIOCSPTLCK and TIOCGPTPEER, which termios does not name
 
 KEYS = {
@@ -88,6 +90,13 @@ class Terminal:
         """Return what the screen shows now, its lines without trailing blanks."""
         self._take(0)
         return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def cells(self) -> list[list[Char]]:
+        """Return what the screen shows, character by character with its colours."""
+        return [
+            [line[column] for column in range(self._screen.columns)]
+            for line in map(self._screen.buffer.__getitem__, range(self._screen.lines))
+        ]
 
     def expect(self, pattern: str, timeout: float = 10.0) -> str:
         """Wait until the screen shows the regular expression ``pattern``, and return the screen.
