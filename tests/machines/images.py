@@ -64,9 +64,10 @@ class Kind(StrEnum):
     CLIENTS = "clients"  # bare, and the mail clients that log in from outside
     READY = "ready"  # bare, and what the launcher would install; no mail server
     MAIL = "mail"  # ready, and Postfix, Cyrus SASL and the mail clients, as Debian leaves them
+    SERVERS = "servers"  # mail, and where passwords are checked elsewhere: IMAP, LDAP, a KDC; all stopped
 
 
-_BELOW = {Kind.CLIENTS: Kind.BARE, Kind.READY: Kind.BARE, Kind.MAIL: Kind.READY}
+_BELOW = {Kind.CLIENTS: Kind.BARE, Kind.READY: Kind.BARE, Kind.MAIL: Kind.READY, Kind.SERVERS: Kind.MAIL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,15 @@ def _recipe(kind: Kind) -> str:
             "printf '%s\\n' 'postfix postfix/main_mailer_type select Internet Site' "
             "'postfix postfix/mailname string mail.example.net' | debconf-set-selections; "
             f"{_INSTALL} postfix sasl2-bin libsasl2-modules {_CLIENTS}"
+        ),
+        Kind.SERVERS: (
+            "printf '%s\\n' 'krb5-config krb5-config/default_realm string EXAMPLE.NET' "
+            "'krb5-config krb5-config/kerberos_servers string mail.example.net' "
+            "'krb5-config krb5-config/admin_server string mail.example.net' "
+            "'slapd slapd/domain string example.net' 'slapd slapd/password1 password admin' "
+            "'slapd slapd/password2 password admin' | debconf-set-selections; "
+            f"{_INSTALL} dovecot-imapd slapd ldap-utils krb5-kdc krb5-admin-server krb5-user; "
+            "systemctl disable dovecot slapd krb5-kdc krb5-admin-server"
         ),
     }[kind]
 
