@@ -41,7 +41,7 @@ USERS_ONLY = "permit_sasl_authenticated,reject"
 OPTIONS = {  # master.cf option, on which ports: what it may become
     "smtpd_sasl_auth_enable": ({"587", "465"}, {"yes"}),
     "smtpd_tls_wrappermode": ({"587", "465"}, {"yes", "no"}),
-    "smtpd_tls_security_level": ({"587"}, {"encrypt"}),
+    "smtpd_tls_security_level": ({"587", "25"}, {"encrypt", "may"}),
     "smtpd_tls_auth_only": ({"587", "25", ""}, {"yes"}),
     "smtpd_relay_restrictions": ({"587", "465"}, {USERS_ONLY}),
     "smtpd_recipient_restrictions": ({"587", "465"}, {USERS_ONLY}),
