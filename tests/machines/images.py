@@ -40,7 +40,7 @@ _TOOLS = {  # program on this host: the Debian package that brings it
 _BASE = "systemd,systemd-sysv,dbus,iproute2,ca-certificates,python3,procps"
 _CLIENTS = (
     "swaks libnet-ssleay-perl libio-socket-ssl-perl libauthen-sasl-perl libdigest-hmac-perl "
-    "gsasl openssl curl msmtp"
+    "gsasl openssl curl msmtp strace"
 )
 _INSTALL = "apt-get -q -y install --no-install-recommends"
 
@@ -65,9 +65,12 @@ class Kind(StrEnum):
     READY = "ready"  # bare, and what the launcher would install; no mail server
     MAIL = "mail"  # ready, and Postfix, Cyrus SASL and the mail clients, as Debian leaves them
     SERVERS = "servers"  # mail, and where passwords are checked elsewhere: IMAP, LDAP, a KDC; all stopped
+    DOVECOT = "dovecot"  # mail, and Dovecot as Debian leaves it
+    DATABASES = "databases"  # mail, and PostgreSQL, MariaDB, SQLite, what libsasl asks them with, and slapd
 
 
-_BELOW = {Kind.CLIENTS: Kind.BARE, Kind.READY: Kind.BARE, Kind.MAIL: Kind.READY, Kind.SERVERS: Kind.MAIL}
+_BELOW = {Kind.CLIENTS: Kind.BARE, Kind.READY: Kind.BARE, Kind.MAIL: Kind.READY, Kind.DOVECOT: Kind.MAIL,
+          Kind.SERVERS: Kind.MAIL, Kind.DATABASES: Kind.MAIL}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,13 @@ def _recipe(kind: Kind) -> str:
             "'slapd slapd/password2 password admin' | debconf-set-selections; "
             f"{_INSTALL} dovecot-imapd slapd ldap-utils krb5-kdc krb5-admin-server krb5-user; "
             "systemctl disable dovecot slapd krb5-kdc krb5-admin-server"
+        ),
+        Kind.DOVECOT: f"{_INSTALL} dovecot-core dovecot-imapd",
+        Kind.DATABASES: (
+            "printf '%s\\n' 'slapd slapd/no_configuration boolean true' | debconf-set-selections; "
+            f"{_INSTALL} libsasl2-modules-sql postgresql mariadb-server sqlite3 "
+            "libsasl2-modules-ldap slapd ldap-utils; "
+            "systemctl disable postgresql mariadb slapd"
         ),
     }[kind]
 

@@ -1,0 +1,153 @@
+"""Killed at any durable step of an apply or a rollback, the host ends as it was or as it was reviewed.
+
+strace(1) kills the process that applies at the Nth call of one kind: each time it has brought something to
+the disk, given a file its name, its owner or its mode, removed one, or started a program.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING
+
+from tests.machines.images import VENV, Debian
+from tests.machines.machine import LAUNCHER, Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ALL = "POSTFIX_AUTH_EVERY_CRASH"  # set it to try every point; it takes half an hour
+_FEW = 26  # of an apply, and of a rollback, on each release
+_FILE = "/root/policy.toml"
+_POLICY = """
+[backend]
+type = "saslauthd-shadow"
+[tls]
+source = "self-signed"
+names = ["mail.example.net"]
+[submission]
+[smarthost]
+host = "relay.example.net"
+user = "user"
+password_file = "/root/password"
+"""
+_CALLS = (
+    *("fsync", "rename", "unlink", "fchown", "chown", "fchmod", "chmod"),
+    *("mkdir", "rmdir", "symlink", "link", "vfork"),
+)
+#: Runs one apply or rollback with the process that does it under strace. Arguments: what, strace's options.
+_DRIVER = """
+import subprocess, sys, time
+from pathlib import Path
+from wizard import applying, engine, journal, policyfile
+from wizard.root import Root
+what, *options = sys.argv[1:]
+start = subprocess.Popen
+applying.subprocess.Popen = lambda argv, **more: start(["strace", "-qq", *options, *argv], **more)
+root = Root()
+if what == "apply":
+    plan = engine.plan(policyfile.load(Path("/root/policy.toml")), engine.observe(root))
+    handle = applying.start(plan, root, test=False)
+else:
+    handle = applying.roll_back(journal.find(root), root)
+while not handle.finished:
+    time.sleep(0.02)
+events = handle.poll()
+print(handle.exit_code)
+"""
+_SEEN = r"""
+cd / && find etc var/spool/postfix/var var/spool/postfix/etc var/spool/postfix/sasl* \
+    \( -name 'group*' -o -name 'gshadow*' -o -name '*.lock' -o -name '.pwd.lock' \) -prune \
+    -o -printf '%p %y %l %u:%g %m\n' 2>/dev/null | grep -v 'saslauthd/' | sort
+find etc -xdev -type f ! -name 'group*' ! -name 'gshadow*' -print0 | sort -z | xargs -0 md5sum
+getent group; dpkg-statoverride --list
+find / -xdev -name '*postfix-auth-*' ! -path '/var/lib/*' ! -path '/opt/*'
+"""
+
+
+def _run(machine: Machine, what: str, *options: str) -> str:
+    done = machine.run([f"{VENV}/bin/python", "-c", _DRIVER, what, *options], check=False, env=_ENVIRONMENT)
+    return done.stdout.strip()
+
+
+_ENVIRONMENT = {"PYTHONPATH": "/opt/postfix-auth", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _points(machine: Machine, what: str) -> Iterator[tuple[str, int]]:
+    """Yield each kind of call with each of its numbers, as a whole run makes them."""
+    assert _run(machine, what, "-o", "/run/calls", "-e", f"trace={','.join(_CALLS)}") == "0"
+    made = re.findall(r"^(\w+)\(", machine.read_file("/run/calls"), re.MULTILINE)
+    for call in dict.fromkeys(made):
+        for number in range(1, made.count(call) + 1):
+            yield call, number
+
+
+def _kill_at(call: str, number: int) -> tuple[str, ...]:
+    return ("-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={number}")
+
+
+def _states(machine: Machine) -> list[str]:
+    found = json.loads(machine.run([LAUNCHER, "history", "--json"]).stdout)
+    return [checkpoint["state"] for checkpoint in found["checkpoints"]]
+
+
+def test_killed_at_every_durable_step(machine: Machine, debian: Debian) -> None:
+    half = list(Debian).index(debian)
+    machine.write_file(_FILE, _POLICY)
+    machine.write_file("/root/password", "relay secret\n", mode=0o600)
+    before = machine.run(_SEEN).stdout
+    there = list(_points(machine, "apply"))
+    reviewed = machine.run(_SEEN).stdout
+    back = list(_points(machine, "rollback"))
+    assert machine.run(_SEEN).stdout == before
+    every = len(there) + len(back)
+    there, back = _share(there, half), _share(back, half)
+    for point in there:
+        _run(machine, "apply", *_kill_at(*point))
+        if _states(machine)[-1:] == ["kept"]:
+            assert _without_new(machine.run(_SEEN).stdout) == _without_new(reviewed), point
+        _recover(machine, before, f"apply killed at {point}")
+    for point in back:
+        assert _run(machine, "apply", "-e", "trace=none") == "0", point
+        _run(machine, "rollback", *_kill_at(*point))
+        _recover(machine, before, f"rollback killed at {point}")
+    machine.wait_for_port(25)
+    print(f"{len(there)} points of an apply and {len(back)} of a rollback survived, of {every}")  # noqa: T201
+    assert len(there) + len(back) >= 50  # on each of two releases, and no point on both
+
+
+def _share(points: list[tuple[str, int]], half: int) -> list[tuple[str, int]]:
+    """Return the points that one of two releases takes: all of its half, or as many as there is time for."""
+    mine = points[half::2]
+    return mine if os.environ.get(_ALL) else mine[:: max(1, len(mine) // _FEW)]
+
+
+def _without_new(seen: str) -> str:
+    """Leave out what is new each time: the certificate and its key, the built table."""
+    return re.sub(r"\w+  etc/postfix/(tls/.*|sasl_passwd.db)\n", "", seen)
+
+
+def _recover(machine: Machine, before: str, what: str) -> None:
+    machine.run([LAUNCHER, "rollback", "--yes"], check=False)
+    now = machine.run(_SEEN).stdout
+    assert now == before, f"{what}: {_difference(before, now)}"
+    assert not {"applying", "rolling back", "stuck", "kept"}.intersection(_states(machine)), what
+    assert machine.run(["postfix", "status"], check=False).status == 0, what
+
+
+def _difference(before: str, now: str) -> list[str]:
+    return sorted(set(before.splitlines()) ^ set(now.splitlines()))
+
+
+def test_the_power_fails(machine: Machine) -> None:
+    machine.write_file(_FILE, _POLICY)
+    machine.write_file("/root/password", "relay secret\n", mode=0o600)
+    before = machine.run(_SEEN).stdout
+    for step in (1, 4, 7, 10, 13):
+        with machine.interactive([LAUNCHER, "apply", "-p", _FILE, "--yes", "--no-test"]) as terminal:
+            terminal.expect(rf"\[{step}/\d+\]")
+            machine.kill()
+        machine.boot()
+        machine.wait_for_port(25)
+        _recover(machine, before, f"power lost at step {step}")
