@@ -31,14 +31,14 @@ class Intent(StrEnum):
 class Situation:
     """The host as it was found. ``no_apply`` says why nothing can be applied; empty if it can.
 
-    ``at_work``: a process is changing this host right now, started here before a line dropped or elsewhere.
+    ``unsettled``: a change is at work or waits for a yes, from before a line dropped or from elsewhere.
     """
 
     host: Host
     overview: Overview
     in_force: InForce
     no_apply: str = ""
-    at_work: bool = False
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,26 +19,51 @@ if TYPE_CHECKING:
     from wizard.loglines import Line
     from wizard.logtail import Follower
 
+_TO_CONFIRM = 120  # seconds; time enough to try a login from elsewhere
+
 
 def start(situation: Situation, answers: Answers) -> Handle:
-    """Start what was reviewed; follow what is at work already, if something is.
+    """Start what was reviewed; on a live host it then waits for a yes.
 
     Raises:
-        HostError: when the host is no longer what was reviewed.
+        HostError: when the host is no longer what was reviewed, or something else is at work.
         WizardError: when it can't be started.
         OSError: when the smarthost's password can't be kept.
 
     """
     root = situation.host.root
-    if (running := applying.unfinished(root)) is not None:
-        return running
     plan = planned(situation, answers.asked, answers)
     if tuple(change.diff(root) for change in plan.changes) != answers.reviewed:
         raise HostError("this host has changed since the review, nothing was done: go back and look again")
     if answers.relay_password is not None:
         relay_password.keep(answers.relay_password, root)
     plan = replace(plan, whole=relay_password.named(plan.whole, answers.relay_password))
-    return applying.start(plan, root, user=answers.user, password=answers.password, test=True)
+    confirm = _TO_CONFIRM if root.live else 0
+    return applying.start(plan, root, user=answers.user, password=answers.password, confirm=confirm)
+
+
+def resume(situation: Situation) -> Handle:
+    """Follow what is at work on this host, or waits for a yes, from its beginning.
+
+    Raises:
+        HostError: when it is over.
+
+    """
+    root = situation.host.root
+    found = applying.unfinished(root) or applying.waiting(root)
+    if found is None:
+        raise HostError("what was at work here has come to its end")
+    return found
+
+
+def keep(situation: Situation) -> None:
+    """Keep what waits for it.
+
+    Raises:
+        WizardError: when it is too late.
+
+    """
+    applying.keep(situation.host.root)
 
 
 def undo(situation: Situation, handle: Handle) -> Handle:

@@ -25,8 +25,9 @@ def look(root: Root) -> Situation:
     from wizard.overview import overview  # noqa: PLC0415
 
     host = engine.observe(root)
-    at_work = not _no_apply(root) and applying.unfinished(root) is not None
-    return Situation(host, overview(host), engine.in_force(host), _no_apply(root), at_work)
+    no_apply = _no_apply(root)
+    unsettled = not no_apply and bool(applying.unfinished(root) or applying.waiting(root))
+    return Situation(host, overview(host), engine.in_force(host), no_apply, unsettled)
 
 
 def _no_apply(root: Root) -> str:

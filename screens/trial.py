@@ -1,4 +1,4 @@
-"""The step that applies the plan, and shows the tests beside the live log."""
+"""The step that applies the plan, shows the tests beside the live log, and asks whether it shall be kept."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import getters, on, work
 from textual.binding import Binding
-from textual.containers import Horizontal, VerticalScroll
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from screens import doing
-from screens.widgets.choice_list import Listing
-from screens.widgets.dialogs import Dialogue, Question
-from screens.widgets.pane import Pane
+from screens import doing, trial_words
+from screens.trial_words import Phase
+from screens.widgets.countdown import Countdown
+from screens.widgets.dialogs import Ask, Dialogue, Question
+from screens.widgets.mail_log import MailLog
+from screens.widgets.results import Results
 from screens.widgets.step import Step, Words
-from screens.widgets.text import SIGNS, shown
-from wizard.choices import Choice
+from screens.widgets.text import clock, shown
 from wizard.errors import WizardError
+from wizard.events import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,20 +30,16 @@ if TYPE_CHECKING:
 
     from wizard.applying import Handle
     from wizard.checks import Check, Result
-    from wizard.events import Event
-    from wizard.loglines import Line
 
-_EVENTS_EVERY, _LOG_EVERY = 0.25, 0.5  # seconds; what came in between is painted at once
-_LOG_KEPT = 2000  # lines
+_EVENTS_EVERY = 0.25  # seconds; what came in between is painted at once
 
 
-class Phase(StrEnum):
-    """How far this page has come."""
+class Then(StrEnum):
+    """What follows once the change is kept."""
 
-    RUNNING = "running"
-    APPLIED = "applied"
-    FAILED = "failed"  # and put back as it was
-    UNDONE = "undone"
+    STAY = "stay"
+    NEXT = "next"
+    LEAVE = "leave"
 
 
 class TrialStep(Step):
@@ -52,16 +49,19 @@ class TrialStep(Step):
     question = "Apply and test"
     planned = False
     follows = True
-    keys = "enter next   d dialogue   r run again   u undo everything   tab log   F1 help"
     leaving = None
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "dialogue", show=False),
         Binding("r", "rerun", show=False),
+        Binding("k", "keep", show=False),
         Binding("u", "undo", show=False),
     ]
+    _results = getters.query_one("#results", Results)
+    _countdown = getters.query_one("#countdown", Countdown)
+    _log = getters.query_one("#log", MailLog)
 
     class Happened(Message):
-        """The applying process has come further."""
+        """The applying process, or the tests, have come further."""
 
         def __init__(self, events: tuple[Event, ...]) -> None:
             super().__init__()
@@ -74,49 +74,40 @@ class TrialStep(Step):
             super().__init__()
             self.checks = checks
 
-    class Tested(Message):
-        """One test has been run."""
-
-        def __init__(self, result: Result) -> None:
-            super().__init__()
-            self.result = result
-
     class Ended(Message):
-        """Nothing runs any more. ``problem`` says what went wrong, if something did."""
+        """What was begun is over. ``problem`` says what went wrong, if something did."""
 
         def __init__(self, phase: Phase, problem: str = "") -> None:
             super().__init__()
             self.phase = phase
             self.problem = problem
 
-    class Logged(Message):
-        """The mail log has grown."""
+    class TestsOver(Message):
+        """The tests that were run once more are over; ``problem``: they could not be run."""
 
-        def __init__(self, lines: tuple[Line, ...]) -> None:
+        def __init__(self, problem: str = "") -> None:
             super().__init__()
-            self.lines = lines
+            self.problem = problem
 
     def fields(self) -> ComposeResult:
-        """What is being done, the tests and the log side by side, and the explanation of one test."""
+        """What is being done, how long it waits for a yes, and the tests and the log side by side."""
         yield Words("Starting ...", id="doing")
-        with Horizontal(id="trial"):
-            with VerticalScroll(id="tests-box", can_focus=False):
-                yield Listing((), topic="trial.tests", id="tests")
-            yield Pane(follow=True, broken=True, topic="trial.tests", id="log")
-        yield Words("", id="explained")
+        yield Countdown()
+        yield Results(MailLog(self.situation))
 
     def on_mount(self) -> None:
-        """Start, and follow the log from before the start."""
+        """Start."""
         super().on_mount()
-        self._results: dict[str, Result] = {}
-        self._listed: dict[str, Choice] = {}
-        self._log: list[Line] = []
         self._handle: Handle | None = None
         self._told = ""
-        self._follow_log()
-        if self.answers.reviewed or self.situation.at_work:
-            self._enter(Phase.RUNNING, "Applying ...")
-            self._follow(lambda: doing.start(self.situation, self.answers), Phase.APPLIED)
+        self._then = Then.STAY
+        self._farewell: tuple[str, ...] = trial_words.GOES_ON
+        self._countdown.stop()
+        if self.situation.unsettled:
+            self._follow(lambda: doing.resume(self.situation), "Looking how far it has come ...")
+        elif self.answers.reviewed:
+            self._follow(lambda: doing.start(self.situation, self.answers), "Applying ...")
+            self._farewell = trial_words.WILL_WAIT
         else:
             self._rerun()
 
@@ -124,13 +115,20 @@ class TrialStep(Step):
 
     def _enter(self, phase: Phase, text: str) -> None:
         self._phase = phase
-        self.may_leave = phase is not Phase.RUNNING
-        self.applied = phase in (Phase.APPLIED, Phase.UNDONE)
+        self.may_leave = phase in (Phase.KEPT, Phase.FAILED, Phase.UNDONE)
+        self.applied = phase in (Phase.KEPT, Phase.UNDONE) or self.situation.unsettled
         self.exit_code = int(phase is Phase.FAILED)
+        self.keys = trial_words.KEYS[phase]
+        self.post_message(self.Framed())
         self._say(text)
 
+    def _follow(self, start: Callable[[], Handle], text: str) -> None:
+        self._farewell, self._told = trial_words.GOES_ON, ""
+        self._enter(Phase.RUNNING, text)
+        self._follow_events(start)
+
     @work(thread=True, group="apply")
-    def _follow(self, start: Callable[[], Handle], goal: Phase) -> None:
+    def _follow_events(self, start: Callable[[], Handle]) -> None:
         """Tell what the process does, until it ends. If this page is left, the process goes on."""
         worker = get_current_worker()
         try:
@@ -140,51 +138,60 @@ class TrialStep(Step):
                 if events := handle.poll():
                     self.post_message(self.Happened(events))
                 if ended:
+                    self.post_message(self.Ended(self._outcome(handle)))
                     break
                 time.sleep(_EVENTS_EVERY)
-            if handle.succeeded and goal is Phase.APPLIED:
-                doing.make_accounts(self.situation, self.answers)
         except (WizardError, OSError) as error:
-            self.post_message(self.Ended(Phase.FAILED, str(error)))
-        else:
-            self.post_message(self.Ended(goal if handle.succeeded else Phase.FAILED))
+            self.post_message(self.Ended(self._standing(), str(error)))
 
-    @work(thread=True, group="log")
-    def _follow_log(self) -> None:
-        worker = get_current_worker()
-        with doing.log(self.situation) as follower:
-            while not worker.is_cancelled:
-                if lines := follower.poll():
-                    self.post_message(self.Logged(lines))
-                time.sleep(_LOG_EVERY)
+    def _outcome(self, handle: Handle) -> Phase:
+        if not handle.succeeded:
+            return Phase.FAILED
+        if not handle.standing.state.in_force:
+            return Phase.UNDONE
+        if (phase := self._standing()) is Phase.KEPT:
+            doing.make_accounts(self.situation, self.answers)
+        return phase
 
-    @work(thread=True, group="apply")
+    def _standing(self) -> Phase:
+        """Return what has become of the change, whatever went wrong since."""
+        now = self._handle.standing if self._handle else None
+        if now is None or not now.state.in_force:
+            return Phase.FAILED
+        return Phase.WAITING if now.waits else Phase.KEPT
+
+    @work(thread=True, group="tests")
     def _test(self) -> None:
         try:
-            doing.test(
-                self.situation,
-                self.answers,
-                self._tell_wanted,
-                self._tell_tested,
-            )
+            doing.test(self.situation, self.answers, self._tell_wanted, self._tell_tested)
         except WizardError as error:
-            self.post_message(self.Ended(Phase.APPLIED, str(error)))
+            self.post_message(self.TestsOver(str(error)))
         else:
-            self.post_message(self.Ended(Phase.APPLIED))
+            self.post_message(self.TestsOver())
 
     def _tell_wanted(self, checks: tuple[Check, ...]) -> None:
         self.post_message(self.Wanted(checks))
 
     def _tell_tested(self, result: Result) -> None:
-        self.post_message(self.Tested(result))
+        self.post_message(self.Happened((Event("test", result=result),)))
+
+    @work(thread=True, group="apply")
+    def _pass_on_the_yes(self) -> None:
+        problem = ""
+        try:
+            doing.keep(self.situation)
+            doing.make_accounts(self.situation, self.answers)
+        except (WizardError, OSError) as error:
+            problem = str(error)
+        self.post_message(self.Ended(self._standing(), problem))
 
     # what is shown
 
     @on(Happened)
     def _happened(self, event: Happened) -> None:
         for happened in event.events:
-            if happened.kind == "test" and happened.result is not None:
-                self._show_result(happened.result)
+            if happened.result is not None:
+                self._results.add(happened.result)
             elif happened.kind in ("failed", "rolled-back"):
                 self._told = f"{self._told}\n{happened.text}".strip()
             elif happened.kind == "step":
@@ -194,145 +201,150 @@ class TrialStep(Step):
 
     @on(Wanted)
     def _wanted(self, event: Wanted) -> None:
-        for check in event.checks:
-            self._list(Choice(check.id, f"{SIGNS.waiting} {check.title}", ""), check.service)
-
-    @on(Tested)
-    def _tested(self, event: Tested) -> None:
-        self._show_result(event.result)
-
-    def _show_result(self, result: Result) -> None:
-        self._results[result.id] = result
-        sign = SIGNS.dash if result.skipped else SIGNS.good if result.ok else SIGNS.bad
-        tail = " (skipped)" if result.skipped else "" if result.ok else " FAILED"
-        self._list(Choice(result.id, f"{sign} {result.check.title}{tail}", ""), result.service)
-        self._explain(self.query_one("#tests", Listing).here)
-
-    def _list(self, entry: Choice, service: str) -> None:
-        """Put a test on the list, below the name of its service."""
-        listing = self.query_one("#tests", Listing)
-        known = entry.value in self._listed
-        self._listed.setdefault(service, Choice(service, service, ""))
-        self._listed[entry.value] = entry
-        if known:
-            listing.relabel(entry)
-            return
-        services = dict.fromkeys(value.partition(".")[0] for value in self._listed)
-        order = list(services)
-        ordered = sorted(self._listed.values(), key=lambda each: order.index(each.value.partition(".")[0]))
-        listing.offer(ordered, (), keep=True)
+        self._results.expect(event.checks)
 
     def _say(self, text: str) -> None:
         self.query_one("#doing", Words).say("\n".join(shown(line) for line in text.splitlines()))
 
     @on(Ended)
     def _ended(self, event: Ended) -> None:
-        self._enter(event.phase, self._summary(event.phase, event.problem or self._told))
-        listing = self.query_one("#tests", Listing)
-        listing.focus()
-        if failed := [result.id for result in self._results.values() if not result.ok]:
-            listing.point_at(failed[0])
+        then, self._then = self._then, Then.STAY
+        if event.phase is Phase.UNDONE:
+            self._results.clear()
+        if event.phase is Phase.WAITING and self._handle:
+            self._wait(self._handle)
+        self._rest(event.phase, event.problem or self._told)
+        if event.problem or event.phase is not Phase.KEPT:
+            return
+        if then is Then.NEXT:
+            self.post_message(self.GoOn())
+        elif then is Then.LEAVE:
+            self.post_message(self.Leave(trial_words.KEPT))
 
-    def _summary(self, phase: Phase, problem: str) -> str:
-        failed = sum(not result.ok for result in self._results.values())
-        count = len(self._results)
-        if phase is Phase.UNDONE:
-            return f"{SIGNS.good} Everything is as it was before. Esc begins anew"
-        if phase is Phase.FAILED:
-            return f"{SIGNS.bad} {problem}\nEsc goes back to your answers"
-        if problem:
-            return f"{SIGNS.bad} {problem}"
-        if failed:
-            return f"{SIGNS.bad} {failed} of {count} tests failed: the arrows lead from one to the other"
-        count_made = len(self.answers.accounts)
-        made = f" {count_made} account{'' if count_made == 1 else 's'} made." if count_made else ""
-        skipped = sum(bool(result.skipped) for result in self._results.values())
-        tested = f"All {count} tests passed" if count else "There was nothing to test"
-        if skipped:
-            tested = f"{count - skipped} tests passed, {skipped} skipped"
-        return f"{SIGNS.good} Done.{made} {tested}. Enter: what to tell your users"
+    @on(TestsOver)
+    def _tests_over(self, event: TestsOver) -> None:
+        if self._phase is Phase.TESTING:  # otherwise it is being put back meanwhile
+            self._rest(Phase.WAITING if self._countdown.running else Phase.KEPT, event.problem)
 
-    @on(Logged)
-    def _logged(self, event: Logged) -> None:
-        self._log = [*self._log, *event.lines][-_LOG_KEPT:]
-        self.query_one("#log", Pane).add(_log_text(line) for line in event.lines)
+    def _rest(self, phase: Phase, problem: str) -> None:
+        if self.situation.unsettled or phase is Phase.UNDONE:
+            goal = "begin anew"
+        else:
+            goal = "back to your answers" if phase is Phase.FAILED else "what to tell your users"
+        tally, accounts = self._results.tally, len(self.answers.accounts)
+        if self._results.failed:
+            problem = problem or tally
+        self._enter(phase, trial_words.rest(phase, problem, tally, accounts, goal))
+        self._results.take_focus()
 
-    @on(Listing.Moved)
-    def _moved(self, event: Listing.Moved) -> None:
-        event.stop()
-        self._explain(event.value)
+    # waiting for the yes
 
-    def _explain(self, identity: str) -> None:
-        result = self._results.get(identity)
-        self.query_one("#explained", Words).say("\n".join(_explanation(result)) if result else "")
+    def _wait(self, handle: Handle) -> None:
+        if self.situation.unsettled:
+            self.question = f"A change from {clock(handle.checkpoint.time)[-5:]} waits for your yes"
+        self._countdown.begin(handle)
+
+    @on(Countdown.Decided)
+    def _decided(self) -> None:
+        """Follow what others do: they have kept it, or are putting it back."""
+        handle = self._handle
+        if handle is None or self._standing() is Phase.KEPT:
+            self._rest(Phase.KEPT, "")
+            return
+        self._results.clear()
+        self._follow(handle.others, "Nobody said yes: all is put back ...")
+
+    def action_keep(self) -> None:
+        """Keep what waits for it."""
+        self._keep(Then.STAY)
+
+    def _keep(self, then: Then) -> None:
+        if not self._countdown.running:
+            self.app.bell()
+            return
+        self._then = then
+        self._countdown.stop()
+        self._enter(Phase.RUNNING, "Keeping it ...")
+        self._pass_on_the_yes()
 
     # keys
 
     def action_dialogue(self) -> None:
         """Show what was said in the test that the cursor is on, and what the log said to it."""
-        result = self._results.get(self.query_one("#tests", Listing).here)
+        result = self._results.here
         if result is None:
             self.app.bell()
             return
         said = [f"{way} {text}" for way, text in result.dialogue]
-        logged = [_log_text(line) for line in doing.lines_of(result, self._results.values(), self._log)]
+        logged = self._log.caused_by(result, self._results.all)
         self.app.push_screen(Dialogue(result.check.title, [*said, "", "# log", *logged]))
 
     def action_rerun(self) -> None:
         """Run the tests again."""
-        if self._phase is Phase.APPLIED:
+        if self._phase in (Phase.WAITING, Phase.KEPT):
             self._rerun()
         else:
             self.app.bell()
 
     def _rerun(self) -> None:
         self._told = ""
-        self._results.clear()
-        self._enter(Phase.RUNNING, "Testing ...")
+        self._enter(Phase.TESTING, "Testing ...")
         self._test()
 
     async def action_undo(self) -> None:
-        """Take everything back, after a yes."""
-        if self._handle is None or self._phase is not Phase.APPLIED:
+        """Put everything back, after a yes."""
+        if self._handle is None or self._phase not in (Phase.WAITING, Phase.KEPT):
             self.app.bell()
             return
         text = "Every change is taken back, and the services run as before."
-        question = Question("Undo everything?", text, yes="undo", no="keep it")
+        question = Question("Undo everything?", text, yes="undo", no="not now")
         await self.app.push_screen(question, self._undo)
 
     def _undo(self, yes: bool | None) -> None:
         handle = self._handle
-        if not yes or handle is None:
+        # while the question was asked, the time may have run out
+        if not yes or handle is None or self._phase is Phase.RUNNING:
             return
-        self._results.clear()
-        self._listed.clear()
-        self.query_one("#tests", Listing).offer((), ())
-        self._explain("")
-        self._enter(Phase.RUNNING, "Undoing ...")
-        self._follow(lambda: doing.undo(self.situation, handle), Phase.UNDONE)
+        self._countdown.stop()
+        self._follow(lambda: doing.undo(self.situation, handle), "Undoing ...")
 
     async def incomplete(self) -> bool:
-        """Stay while it runs, and where there is nothing to tell users."""
-        if self._phase is Phase.APPLIED and self.situation.at_work:
+        """Stay while it runs, and where there is nothing to tell users; what waits is kept first."""
+        if self._phase is Phase.WAITING and not self._results.failed:
+            self._keep(Then.NEXT)
+            return True
+        if self._phase is Phase.KEPT and self.situation.unsettled:
             # what was found while somebody changed it is no longer so
             await self.run_action("screen.back")
             return True
-        if self._phase is Phase.APPLIED:
+        if self._phase is Phase.KEPT:
             return False
         self.app.bell()
         return True
 
+    # leaving
 
-def _explanation(result: Result) -> list[str]:
-    if result.skipped:
-        return [f"skipped: {shown(result.skipped)}"]
-    lines = [f"expected {shown(result.expected)}", f"got      {shown(result.observed)}"]
-    if result.explanation:
-        lines.append(f"why      {shown(result.explanation)}")
-    return lines
+    async def settles(self) -> bool:
+        """Ask before something is left that waits for a yes; say that what is at work goes on."""
+        if self._countdown.running and self._handle:
+            text = f"Everything is applied, but not kept yet: at {self._until} all is put back as it was."
+            answers = {"k": "keep", "u": "undo", "l": "leave, it is put back"}
+            await self.app.push_screen(Ask("Keep these settings?", text, answers), self._settled)
+            return True
+        if self._phase is Phase.RUNNING:
+            self.post_message(self.Leave(self._farewell))
+            return True
+        return False
 
+    @property
+    def _until(self) -> str:
+        deadline = self._handle.standing.deadline if self._handle else 0.0
+        return time.strftime("%H:%M:%S", time.localtime(deadline))
 
-def _log_text(line: Line) -> str:
-    pid = f"[{line.pid}]" if line.pid else ""
-    warned = "! " if line.severity.value in ("warning", "error", "fatal", "panic") else "  "
-    return f"{warned}{line.daemon}{pid}: {line.text}"
+    def _settled(self, answer: str | None) -> None:
+        if answer == "l":
+            self.post_message(self.Leave(trial_words.left_waiting(self._until)))
+        elif answer == "k":
+            self._keep(Then.LEAVE)
+        elif answer == "u":
+            self._undo(yes=True)

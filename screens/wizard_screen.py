@@ -121,9 +121,9 @@ class WizardScreen(Screen[int]):
         self._previewer = None
         intent = Intent.LOOK if message.situation.no_apply else Intent.SUBMISSION
         self._answers = answers.start(message.situation, intent)
-        # what is at work comes first: whoever lost the line sees how it goes on
-        at_work = [at for at, step in enumerate(self._steps) if step.follows and message.situation.at_work]
-        await self._show(at_work[0] if at_work else 0)
+        # what is at work or waits comes first: whoever lost the line sees how it goes on
+        follows = [at for at, step in enumerate(self._steps) if step.follows]
+        await self._show(follows[0] if message.situation.unsettled else 0)
 
     async def on_wizard_screen_unseen(self, message: Unseen) -> None:
         """Say why there is nothing to be done, and what can be."""
@@ -196,6 +196,11 @@ class WizardScreen(Screen[int]):
         listed = (f"{mark} {kind.short}" for mark, kind in zip(marks, steps, strict=False))
         self.query_one("#steps", Words).say("\n".join(listed))
         self._hint(step.keys)
+
+    @on(Step.Framed)
+    def _framed(self) -> None:
+        if step := self._step:
+            self._frame(step)
 
     def _hint(self, keys: str) -> None:
         self.query_one("#hints", Words).say(keys)
@@ -300,11 +305,21 @@ class WizardScreen(Screen[int]):
     async def action_leave(self) -> None:
         """Leave; ask first if answers would be lost."""
         step = self._step
+        if step is not None and await step.settles():
+            return
         if step is None or self._at == 0 or step.leaving is None:
             self.app.exit(step.exit_code if step else 0)
             return
         question = Question("Leave the wizard?", step.leaving, yes="leave", no="stay")
         await self.app.push_screen(question, self._left)
+
+    @on(Step.GoOn)
+    async def _go_on(self) -> None:
+        await self.action_next()
+
+    @on(Step.Leave)
+    def _leave(self, message: Step.Leave) -> None:
+        self.post_message(self.Farewell(message.lines))
 
     def _left(self, yes: bool | None) -> None:
         if yes:

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,15 @@ class Handle:
         """Whether all was done that was asked for."""
         return self.exit_code == 0
 
+    @property
+    def standing(self) -> Checkpoint:
+        """The checkpoint as it is now: others may have kept it, or be taking it back."""
+        return journal.named(self.root, self.checkpoint.id)
+
+    def others(self) -> Handle:
+        """Return a handle on what another process does with the same checkpoint from now on."""
+        return replace(self, exit_code=None, _process=None)
+
     def poll(self) -> tuple[Event, ...]:
         """Return what has happened since the last call, without waiting for more."""
         ended = self.finished
@@ -87,7 +96,7 @@ def start(
 ) -> Handle:
     """Start to apply ``plan``; ``user`` and ``password`` log in for the tests.
 
-    ``confirm``: it is taken back unless :func:`confirm` is called within so many seconds; 0: it is kept.
+    ``confirm``: it is taken back unless :func:`keep` is called within so many seconds; 0: it is kept.
 
     Raises:
         HostError: when another run is at work, or the last one was interrupted and must be taken back first.
@@ -132,11 +141,15 @@ def roll_back(checkpoint: Checkpoint, root: Root) -> Handle:
     """Start to take back what ``checkpoint`` leads back from.
 
     Raises:
-        HostError: when another run is at work, or others have changed since what this one changed.
+        HostError: when another run is at work, it is taken back already, or others have changed since what
+            this one changed.
 
     """
     fd = journal.lock(root)
     try:
+        checkpoint = journal.named(root, checkpoint.id)
+        if checkpoint.state is State.ROLLED_BACK:
+            raise HostError(f"{checkpoint.id} is taken back already")
         if checkpoint.state.in_force:
             _refuse_conflicts(checkpoint, root)
         return _spawn(checkpoint, root, fd, {})
@@ -180,6 +193,19 @@ def unfinished(root: Root) -> Handle | None:
         return None
     busy = [one for one in journal.checkpoints(root) if one.state in (State.APPLYING, State.ROLLING_BACK)]
     return Handle(busy[-1], root) if busy else None
+
+
+def waiting(root: Root) -> Handle | None:
+    """Return a handle on the change that waits for its confirmation, from its beginning; None: none does."""
+    pending = journal.pending(root)
+    return Handle(pending, root) if pending else None
+
+
+def interrupted(root: Root) -> Checkpoint | None:
+    """Return the change that was left half-way by a process that is no more; None: there is none."""
+    if journal.locked(root):
+        return None
+    return next((one for one in journal.checkpoints(root) if one.state.half_way), None)
 
 
 def _spawn(checkpoint: Checkpoint, root: Root, fd: int, work: dict[str, codec.Json]) -> Handle:

@@ -13,7 +13,7 @@ from screens.widgets.pane import Pane
 from screens.widgets.step import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from textual import events
     from textual.app import ComposeResult
@@ -69,6 +69,36 @@ class Question(ModalScreen[bool]):
 
     def action_answer(self, answer: bool) -> None:
         """Take the answer."""
+        self.dismiss(answer)
+
+
+class Ask(ModalScreen[str]):
+    """A question with several ``answers``, each under its key; escape gives an empty answer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "answer('')", "back")]
+
+    def __init__(self, title: str, text: str, answers: Mapping[str, str]) -> None:
+        super().__init__()
+        self._title = title
+        self._text = text
+        self._answers = answers
+
+    def compose(self) -> ComposeResult:
+        """The question and its keys."""
+        with Vertical(classes="dialog"):
+            yield Words(self._title, classes="dialog-title")
+            yield Words(self._text)
+            keys = "   ".join(f"{key} {answer}" for key, answer in self._answers.items())
+            yield Words(f"{keys}   esc stay", classes="hint")
+
+    def on_key(self, event: events.Key) -> None:
+        """Take the answer that has this key."""
+        if event.key in self._answers:
+            event.stop()
+            self.dismiss(event.key)
+
+    def action_answer(self, answer: str) -> None:
+        """Take an answer."""
         self.dismiss(answer)
 
 

@@ -57,12 +57,12 @@ class Step(VerticalScroll, can_focus=False):
 
     short: ClassVar[str] = ""
     """Its name in the list of steps."""
-    question: ClassVar[str] = ""
+    question: str = ""
     why: ClassVar[str] = ""
     """One line that says why it is asked."""
     section: ClassVar[str] = ""
     """The section of the policy it is about; empty for none."""
-    keys: ClassVar[str] = "enter next   esc back   tab next field   space choose   F1 help   ^Q quit"
+    keys: str = "enter next   esc back   tab next field   space choose   F1 help   ^Q quit"
 
     planned: ClassVar[bool] = True
     """Whether the engine plans the answers while this step is shown."""
@@ -86,6 +86,19 @@ class Step(VerticalScroll, can_focus=False):
             super().__init__()
             self.answers = answers
             self.typing = typing
+
+    class Framed(Message):
+        """Its question or its keys are others now."""
+
+    class GoOn(Message):
+        """What had to be done before the next step is done."""
+
+    class Leave(Message):
+        """The wizard can be left, and these lines shall stay on the terminal."""
+
+        def __init__(self, lines: tuple[str, ...]) -> None:
+            super().__init__()
+            self.lines = lines
 
     class Print(Message):
         """The admin wants to leave with the plan on the terminal."""
@@ -112,6 +125,10 @@ class Step(VerticalScroll, can_focus=False):
 
     def adapt(self) -> None:
         """Show and hide what depends on the answers; called before the next key is taken."""
+
+    async def settles(self) -> bool:
+        """Ask what has to be settled before the wizard is left; True: this step sees to the leaving."""
+        return False
 
     def missing(self) -> Missing | None:
         """Say what else has to be answered, that no field can say for itself; None: nothing."""

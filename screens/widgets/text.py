@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from dataclasses import dataclass
+from datetime import datetime
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -20,6 +21,11 @@ def _visible(char: str) -> str:
     if unicodedata.category(char) in _INVISIBLE:
         return SIGNS.unknown
     return char
+
+
+def clock(time: str) -> str:
+    """Return an ISO 8601 ``time`` as this host's clock had it, to the minute: 2026-11-21 14:02."""
+    return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 @dataclass(frozen=True, slots=True)

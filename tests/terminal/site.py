@@ -5,25 +5,30 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screens import doing, previewing
 from screens.app import WizardApp
 from screens.wizard_screen import WizardScreen
+from wizard import check_probes as probes
 from wizard.changes import WriteFile
+from wizard.check_caller import Target
+from wizard.checks import Check, Result, Stage
+from wizard.errors import HostError
+from wizard.events import Event
+from wizard.journal import Checkpoint, State
 from wizard.plan import Plan
 from wizard.root import Root
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     import pytest
     from textual.pilot import Pilot
 
     from screens.answers import Answers, Situation
-    from wizard.events import Event
     from wizard.policy import Policy
 
 _PATIENCE = 10.0  # seconds
@@ -47,14 +52,19 @@ def plan_of(policy: Policy) -> Plan:
     return Plan(policy, policy, (change,), ("something to know",))
 
 
+CHECKPOINT = Checkpoint("1", "2026-11-21T14:02:11+00:00", "all of it", "", State.KEPT, Path("/nowhere"))
+
+
 @dataclass
 class Handle:
-    """Follows a process that is none: it has ``events`` to tell, and then has ended."""
+    """Follows a process that is none: it has ``events`` to tell, and then has ended and left ``standing``."""
 
     events: list[Event]
     exit_code: int = 0
-    checkpoint: str = "1"
+    checkpoint: Checkpoint = CHECKPOINT
+    standing: Checkpoint = CHECKPOINT
     release: threading.Event = field(default_factory=threading.Event)
+    back: Handle | None = None
 
     @property
     def finished(self) -> bool:
@@ -68,6 +78,36 @@ class Handle:
         told, self.events = tuple(self.events), []
         return told
 
+    def others(self) -> Handle:
+        assert self.back
+        return self.back
+
+    def waits(self, seconds: float) -> None:
+        """Wait so long for a yes from now on."""
+        self.standing = replace(self.standing, state=State.APPLIED, deadline=time.time() + seconds)
+
+    def becomes(self, state: State) -> None:
+        """Be decided about."""
+        self.standing = replace(self.standing, state=state, deadline=0.0)
+
+
+def result(name: str = "greeting", *, ok: bool = True) -> Result:
+    """Return how a test of the submission service went."""
+    target = Target("submission", "127.0.0.1", 587)
+    check = Check(target, name, Stage.GREETING, f"the {name}", "220", probes.greeting)
+    return Result(
+        check,
+        ok=ok,
+        observed="220 hello" if ok else "nothing",
+        explanation="",
+        skipped="",
+        broken=False,
+        dialogue=(),
+        started=0.0,
+        ended=0.0,
+        source_address="",
+    )
+
 
 class Site:
     """A wizard with a stand-in for what plans and what applies."""
@@ -77,8 +117,12 @@ class Site:
         self.planned: list[Policy] = []
         self.started: list[Answers] = []
         self.handle = Handle([])
+        self.undone: list[Handle] = []
         monkeypatch.setattr(previewing, "planned", self._plan)
         monkeypatch.setattr(doing, "start", self._start)
+        monkeypatch.setattr(doing, "resume", lambda _: self.handle)
+        monkeypatch.setattr(doing, "undo", self._undo)
+        monkeypatch.setattr(doing, "keep", self._keep)
 
     def _plan(self, _: Situation, policy: Policy, __: Answers) -> Plan:
         self.planned.append(policy)
@@ -87,6 +131,16 @@ class Site:
     def _start(self, _: Situation, answers: Answers) -> Handle:
         self.started.append(answers)
         return self.handle
+
+    def _undo(self, _: Situation, handle: Handle) -> Handle:
+        self.undone.append(handle)
+        handle.becomes(State.ROLLED_BACK)
+        return replace(handle, events=[Event("rolled-back", "everything is as it was before")])
+
+    def _keep(self, _: Situation) -> None:
+        if not self.handle.standing.waits:
+            raise HostError("the time is over")
+        self.handle.becomes(State.KEPT)
 
     def drive(
         self, script: Callable[[Driver], Awaitable[None]], size: tuple[int, int] = (80, 24)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wizard.plan import Plan
 
 
-async def _to_review(at: Driver) -> None:
+async def to_review(at: Driver) -> None:
     await at.see("Set up authenticated submission")
     for page in ("Back end", "Mechanisms", "TLS", "Submission", "Smarthost", "Accounts", "Review"):
         await at.press("enter")
@@ -27,7 +27,7 @@ async def _to_review(at: Driver) -> None:
 
 def test_the_proposal_is_a_whole_policy_by_enter_alone(site: Site) -> None:
     async def script(at: Driver) -> None:
-        await _to_review(at)
+        await to_review(at)
 
     site.drive(script)
     wanted = site.planned[-1]
@@ -42,7 +42,7 @@ def test_the_proposal_is_a_whole_policy_by_enter_alone(site: Site) -> None:
 
 def test_nothing_starts_before_the_last_yes(site: Site) -> None:
     async def script(at: Driver) -> None:
-        await _to_review(at)
+        await to_review(at)
         await at.press("a")
         await at.see("Apply this now?")
         await at.press("n")
@@ -80,7 +80,7 @@ async def _to_review_from_here(at: Driver) -> None:
 
 def test_the_reason_and_the_diff_stand_below_each_change(site: Site) -> None:
     async def script(at: Driver) -> None:
-        await _to_review(at)
+        await to_review(at)
         await at.see("why: because of the policy", "-old", "something to know")
 
     site.drive(script)
@@ -260,9 +260,9 @@ def test_a_failure_leads_back_to_the_answers(site: Site) -> None:
     site.handle.release.set()
 
     async def script(at: Driver) -> None:
-        await _to_review(at)
+        await to_review(at)
         await at.press("a", "y")
-        await at.see("the disk is full", "as it was before", "Esc goes back")
+        await at.see("the disk is full", "as it was before", "Esc: back to your answers")
         await at.press("enter")
         assert "of 10 Tests" in at.text
         await at.press("escape")
@@ -276,9 +276,9 @@ def test_a_failure_is_the_exit_code(site: Site) -> None:
     site.handle.release.set()
 
     async def script(at: Driver) -> None:
-        await _to_review(at)
+        await to_review(at)
         await at.press("a", "y")
-        await at.see("Esc goes back")
+        await at.see("Esc: back to your answers")
         await at.press("ctrl+q")
 
     assert site.drive(script) == 1
@@ -288,7 +288,7 @@ def test_after_success_comes_the_card(site: Site) -> None:
     site.handle.events = [Event("step", "/etc/example.conf", 1, 1)]
 
     async def script(at: Driver) -> None:
-        await _to_review(at)
+        await to_review(at)
         await at.press("a", "y")
         await at.see("1 of 1: /etc/example.conf")
         await at.press("escape")  # not while it runs

@@ -1,0 +1,60 @@
+"""How far applying and testing has come, and what is said about it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from screens.widgets.text import SIGNS
+
+
+class Phase(StrEnum):
+    """How far it has come."""
+
+    RUNNING = "running"
+    TESTING = "testing"  # once more: nothing is changed
+    WAITING = "waiting"  # applied, and put back unless the admin keeps it
+    KEPT = "kept"
+    FAILED = "failed"  # and put back as it was
+    UNDONE = "undone"
+
+
+#: The keys that mean something in each phase.
+KEYS = {
+    Phase.RUNNING: "d dialogue   tab log   F1 help   ^Q leave",
+    Phase.TESTING: "d dialogue   tab log   F1 help   ^Q leave",
+    Phase.WAITING: "enter keep and go on   k keep   u undo   d dialogue   r run again   F1 help",
+    Phase.KEPT: "enter next   d dialogue   r run again   u undo everything   tab log   F1 help",
+    Phase.FAILED: "esc back   d dialogue   tab log   F1 help   ^Q leave",
+    Phase.UNDONE: "esc begin anew   tab log   F1 help   ^Q leave",
+}
+
+#: What stays on the terminal of who leaves meanwhile.
+GOES_ON = ("This goes on without you; postfix-auth history shows how it ended.",)
+WILL_WAIT = (
+    "This goes on without you. When it is done it waits two minutes for your yes:",
+    "postfix-auth confirm keeps it, otherwise all is put back as it was.",
+)
+KEPT = ("The new settings are kept. Undo any time: postfix-auth rollback",)
+
+
+def left_waiting(until: str) -> tuple[str, ...]:
+    """Return what stays on the terminal of who leaves a change that waits ``until`` some time of the day."""
+    return (f"At {until} all is put back as it was, unless you keep it: postfix-auth confirm",)
+
+
+def rest(phase: Phase, problem: str, tally: str, accounts: int, goal: str) -> str:
+    """Say where it has come to rest in ``phase``.
+
+    ``problem``: what went wrong, or empty. ``tally``: how the tests went. ``accounts``: how many were asked
+    for; they are made for what is kept. ``goal``: where the key leads that goes on, or back.
+    """
+    made = f" {accounts} account{'' if accounts == 1 else 's'}" if accounts else ""
+    if phase is Phase.UNDONE:
+        return f"{SIGNS.good} Everything is as it was before. Esc: {goal}"
+    if phase is Phase.FAILED:
+        return f"{SIGNS.bad} {problem or 'It did not work.'}\nEsc: {goal}"
+    if problem:
+        return f"{SIGNS.bad} {problem}"
+    if phase is Phase.WAITING:
+        return f"{SIGNS.good} Applied. {tally}{made + ' will be made when you keep it.' if made else ''}"
+    return f"{SIGNS.good} Done.{made + ' made.' if made else ''} {tally} Enter: {goal}"
