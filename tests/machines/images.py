@@ -224,7 +224,8 @@ def prepare() -> None:
         subprocess.run(["apt-get", "-q", "-y", "install", "--no-install-recommends", *missing], check=True)
     current = {layer for debian in Debian for kind in Kind for layer in Image(debian, kind).layers()}
     for folder in CACHE.glob("*-*-????????????"):
-        if folder not in current:
+        # other things are kept here as well
+        if folder.is_dir() and folder not in current:
             _remove_unused(folder)
 
 
