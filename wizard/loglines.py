@@ -31,6 +31,11 @@ _RFC5424 = re.compile(
 _SEVERITY = re.compile(
     r"(?:[a-z-]{1,20}(?:\([^)]{0,200}\))?: )?(?P<level>warning|error|fatal|panic): ", re.IGNORECASE
 )
+# the words in which systemd says that a unit starts, stops or fails
+_UNIT_NEWS = re.compile(
+    r"\b(?:(?:re)?(?:start|stop|load)|fail|exit|kill|deactivat|terminat|timed out|refus|abort|dump)",
+    re.IGNORECASE,
+)
 _REFUSED = re.compile(r"[\w ]{0,32}: auth failure: ")
 
 
@@ -63,6 +68,11 @@ class Line:
     def daemon(self) -> str:
         """The program without the names of instance and service: "smtpd"."""
         return self.program.rpartition("/")[2]
+
+    @property
+    def noise(self) -> bool:
+        """Whether it is systemd on something else than a unit's start, stop or failure."""
+        return self.program == "systemd" and not _UNIT_NEWS.search(self.text)
 
     @property
     def severity(self) -> Severity:

@@ -98,8 +98,8 @@ class Follower:
             self._tails.append(_JournalTail())
 
     def poll(self) -> tuple[Line, ...]:
-        """Return the lines added since the last call, without waiting for more."""
-        return tuple(line for tail in self._tails for line in tail.lines())
+        """Return the lines added since the last call, without waiting for more; noise is left out."""
+        return tuple(line for tail in self._tails for line in tail.lines() if not line.noise)
 
     def close(self) -> None:
         """Let go of the files and end the program that reads the journal."""

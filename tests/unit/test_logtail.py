@@ -336,3 +336,33 @@ def test_a_dead_process_owns_its_last_word() -> None:
 def test_a_line_can_name_its_client_without_brackets() -> None:
     owner = Attribution(("127.0.77.5",)).owner
     assert owner(_said("warning: hostname localhost does not resolve to address 127.0.77.5")) == "127.0.77.5"
+
+
+@pytest.mark.parametrize(
+    ("text", "noise"),
+    [
+        (
+            "saslauthd.service:8: PIDFile= references a path below legacy directory /var/run/, updating",
+            True,
+        ),
+        ("saslauthd.service: Consumed 120ms CPU time.", True),
+        ("Starting saslauthd.service - SASL Authentication Daemon...", False),
+        ("Started saslauthd.service - SASL Authentication Daemon.", False),
+        ("Reloaded postfix.service - Postfix Mail Transport Agent.", False),
+        ("saslauthd.service: Deactivated successfully.", False),
+        ("saslauthd.service: Main process exited, code=exited, status=1/FAILURE", False),
+        ("saslauthd.service: Failed with result 'exit-code'.", False),
+        ("Dependency failed for postfix.service.", False),
+        ("saslauthd.service: Start request repeated too quickly.", False),
+        ("saslauthd.service: start operation timed out. Terminating.", False),
+    ],
+)
+def test_of_systemd_only_what_starts_stops_or_fails(text: str, noise: bool) -> None:
+    assert Line(0.0, "systemd", 1, text).noise is noise
+    assert not Line(0.0, "postfix/smtpd", 7, text).noise
+
+
+def test_noise_is_not_followed(log: Path, follower: Follower) -> None:
+    _append(log, "Nov 21 07:00:01 mail systemd[1]: saslauthd.service: Consumed 1s CPU time.\n")
+    _append(log, "Nov 21 07:00:01 mail systemd[1]: Stopped saslauthd.service.\n")
+    assert _texts(follower) == ["Stopped saslauthd.service."]
