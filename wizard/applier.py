@@ -86,7 +86,6 @@ class Applier:
         """Make ``changes`` and test them; take them back if that fails. Return the exit code."""
         try:
             self._look_ahead(changes)
-            self.checkpoint.reserve()
             self.checkpoint = self.checkpoint.at(State.APPLYING)
         except WizardError as error:
             self.checkpoint.release()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -73,13 +72,18 @@ class _Running:
         environment = {"PATH": _PATH, "LC_ALL": "C.UTF-8", "HOME": "/root", **inherited, **(env or {})}
         pipe = subprocess.PIPE
         self._process: subprocess.Popen[bytes] | None = None
-        with suppress(FileNotFoundError):
+        self._why_not = "is not installed"
+        try:
             self._process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+        except FileNotFoundError:
+            pass
+        except OSError as error:  # not for running, no memory ...
+            self._why_not = f"can't be run: {error.strerror}"
 
     def outcome(self, stdin: bytes, timeout: float) -> Outcome:
         """Wait until it has ended."""
         if self._process is None:
-            return Outcome(self._argv, 127, "", f"{self._argv[0]} is not installed")
+            return Outcome(self._argv, 127, "", f"{self._argv[0]} {self._why_not}")
         with self._process as process:
             try:
                 out, err = process.communicate(stdin, timeout)

@@ -237,7 +237,8 @@ class Host:
         """The kind of lookup table this host uses by default, as far as its Postfix can build it."""
         postfix = self.settled_postfix
         default = postfix.value("default_database_type")
-        if self.postconf is None:
+        # a Postfix that is not installed yet can't be asked for more: its user is missing
+        if self.postconf is None or (self.arriving and not self.root.path(_POSTCONF).exists()):
             return default
         with self.scratch({"main.cf": b"", "master.cf": b""}) as scratch:
             known = self.postconf.types(scratch, "-m")

@@ -14,6 +14,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -197,13 +198,31 @@ def create(root: Root, summary: str, policy: str) -> Checkpoint:
     """
     now = datetime.now(UTC)
     home = _private(_checkpoints(root))
+    _clear_away(home)
     stem = now.strftime("%Y%m%d-%H%M%S")
     names = (stem, *(f"{stem}-{number}" for number in range(2, 1000)))
     name = next(name for name in names if not (home / name).exists())
     directory = _private(home / name)
     made = Checkpoint(name, now.isoformat(timespec="seconds"), summary, policy, State.PREPARED, directory)
-    append(made.events, b"")
-    return made.at(State.PREPARED)
+    try:
+        made.reserve()
+        append(made.events, b"")
+        return made.at(State.PREPARED)
+    except WizardError:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
+
+
+def _clear_away(home: Path) -> None:
+    """Remove the checkpoints that were never begun."""
+    for directory in _directories(home):
+        one = _load(directory)
+        if one is None or one.state is State.PREPARED:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _directories(home: Path) -> list[Path]:
+    return sorted(item for item in home.iterdir() if item.is_dir()) if home.exists() else []
 
 
 def _checkpoints(root: Root) -> Path:
@@ -227,10 +246,10 @@ def checkpoints(root: Root) -> tuple[Checkpoint, ...]:
     """
     home = _checkpoints(root)
     try:
-        names = sorted(item.name for item in home.iterdir()) if home.exists() else []
+        there = _directories(home)
     except PermissionError:
         raise HostError(f"{home} is for root only: run this as root") from None
-    found = [one for name in names if (one := _load(home / name))]
+    found = [one for directory in there if (one := _load(directory))]
     return tuple(one for one in found if one.state is not State.PREPARED)
 
 

@@ -55,6 +55,11 @@ class MakeCertificate(Change):
         """Whether it need not be made: never."""
         return False
 
+    def check(self, root: Root) -> None:
+        """Look that both can be written; HostError otherwise."""
+        for path in self.files:
+            disk.refuse_unwritable(disk.real(root, path))
+
     def capture(self, root: Root) -> tuple[Undo, ...]:
         """Return both files as they are."""
         return tuple(RestoreFile.of(root, disk.real(root, path)) for path in self.files)

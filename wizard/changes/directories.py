@@ -57,6 +57,7 @@ class MakeDirectory(Change):
         found = root.path(self.path)
         if (found.exists() or found.is_symlink()) and not found.is_dir():
             raise HostError(f"{found} is not a directory, but has to be one; move it away and try again")
+        disk.refuse_unwritable(found)
 
     def capture(self, root: Root) -> tuple[Undo, ...]:
         """Return that it goes away again, or owner and mode that it had."""

@@ -112,6 +112,21 @@ def read(found: Path) -> bytes | None:
             return file.read()
 
 
+def refuse_unwritable(found: Path) -> None:
+    """Look, before anything is changed, whether there can be a new file or directory at ``found``.
+
+    Raises:
+        HostError: when its file system is read-only, or it or its directory immutable.
+
+    """
+    place = next((parent for parent in found.parents if parent.exists()), found.parent)
+    for each in (place, found):
+        if each.exists() and not each.is_symlink() and not os.access(each, os.W_OK):
+            read_only = os.statvfs(each).f_flag & os.ST_RDONLY
+            why = errno.EROFS if read_only else errno.EPERM if os.geteuid() == 0 else errno.EACCES
+            raise HostError(f"{each}: {os.strerror(why)}{_HINTS.get(why, '')}")
+
+
 def look(found: Path) -> Look:
     """Return owner, mode, extended attributes (access lists among them) and time of the file at ``found``."""
     with explained(found):
@@ -195,6 +210,8 @@ def _dress(fd: int, wish: Look) -> None:
 
 def place_link(found: Path, target: str) -> None:
     """Let ``found`` be a symbolic link to ``target``, from one moment to the next."""
+    if found.is_symlink() and str(found.readlink()) == target:
+        return
     beside = temporary(found)
     with explained(found):
         beside.symlink_to(target)
@@ -209,8 +226,8 @@ def place_link(found: Path, target: str) -> None:
 def remove(found: Path) -> None:
     """Remove the file or link at ``found``, if there is one."""
     with explained(found):
-        found.unlink(missing_ok=True)
-        with suppress(FileNotFoundError):
+        if found.exists() or found.is_symlink():
+            found.unlink(missing_ok=True)
             sync_directory(found.parent)
 
 
@@ -253,11 +270,11 @@ def make_parents(found: Path) -> None:
 
 def remove_empty(directory: Path) -> None:
     """Remove ``directory`` if it is there and empty: what others have put in it since stays."""
+    if not directory.is_dir():
+        return
     with explained(directory):
         try:
             directory.rmdir()
-        except FileNotFoundError:
-            return
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY):
                 raise

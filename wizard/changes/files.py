@@ -147,12 +147,13 @@ class WriteFile(Change):
 
         Raises:
             ChangedSinceReviewError: when it is not.
-            HostError: when it is no regular file.
+            HostError: when it is no regular file, or can't be written.
 
         """
         found = self._found(root)
         now = disk.read(found)
         if now == self.before:
+            disk.refuse_unwritable(found)
             return
         if self.before is None:
             raise ChangedSinceReviewError(f"{found} exists, but did not when the plan was made; plan again")
@@ -226,6 +227,7 @@ class MakeLink(Change):
         if not found.is_symlink() and found.exists():
             kind = "a directory" if stat.S_ISDIR(found.lstat().st_mode) else "a file"
             raise HostError(f"{found} is {kind}, but a link has to be there; move it away and try again")
+        disk.refuse_unwritable(found)
 
     def capture(self, root: Root) -> tuple[Undo, ...]:
         """Return what is there: another link, or nothing."""

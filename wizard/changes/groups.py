@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from wizard.changes import owners, words
+from wizard.changes import disk, owners, words
 from wizard.changes.base import Change, Undo
 from wizard.changes.tree import run_in
 
@@ -31,6 +31,10 @@ class CreateGroup(Change):
     def diff(self, root: Root) -> str:  # noqa: ARG002 - the same on every host
         """Return the command."""
         return f"+ groupadd --system {self.name}\n"
+
+    def check(self, root: Root) -> None:
+        """Look that groups can be written; HostError otherwise."""
+        disk.refuse_unwritable(root.path(owners.GROUPS))
 
     def done(self, root: Root) -> bool:
         """Whether there is such a group."""
@@ -87,6 +91,10 @@ class JoinGroup(Change):
     def diff(self, root: Root) -> str:  # noqa: ARG002 - the same on every host
         """Return the command."""
         return f"+ usermod -aG {self.group} {self.user}\n"
+
+    def check(self, root: Root) -> None:
+        """Look that groups can be written; HostError otherwise."""
+        disk.refuse_unwritable(root.path(owners.GROUPS))
 
     def done(self, root: Root) -> bool:
         """Whether the group names the user as a member."""

@@ -11,6 +11,8 @@ from wizard.errors import WizardError
 if TYPE_CHECKING:
     from wizard.root import Root
 
+GROUPS = "/etc/group"
+
 
 def uid(root: Root, name: str) -> int:
     """Return the number of the user ``name``; WizardError if there is none."""
@@ -29,12 +31,12 @@ def gid(root: Root, name: str) -> int:
             return grp.getgrnam(name).gr_gid
         except KeyError:
             raise WizardError(f"there is no group {name} on this host") from None
-    return _number(root, "/etc/group", name)
+    return _number(root, GROUPS, name)
 
 
 def members(root: Root, group: str) -> frozenset[str] | None:
     """Return who the group file names as members of ``group``; None if it has no such group."""
-    for fields in _lines(root, "/etc/group"):
+    for fields in _lines(root, GROUPS):
         if fields[0] == group and len(fields) > 3:  # noqa: PLR2004 - name, password, number, members
             return frozenset(filter(None, fields[3].split(",")))
     return None

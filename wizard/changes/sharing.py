@@ -81,6 +81,7 @@ class ShareSecrets(Change):
             found = root.path(path)
             if found.is_symlink() and not found.exists():
                 raise HostError(f"{found} is a symbolic link that leads nowhere; remove or mend it")
+            disk.refuse_unwritable(found)
             disk.read(found)
 
     def capture(self, root: Root) -> tuple[Undo, ...]:

@@ -54,6 +54,11 @@ class BuildTable(Change):
         """Whether there is nothing to build."""
         return self.type not in _SUFFIXES
 
+    def check(self, root: Root) -> None:
+        """Look that it can be written; HostError otherwise."""
+        if self.type in _SUFFIXES:
+            disk.refuse_unwritable(disk.real(root, self.target))
+
     def capture(self, root: Root) -> tuple[Undo, ...]:
         """Return the present table, and that nothing is left beside the text."""
         if self.type not in _SUFFIXES:
