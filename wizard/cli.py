@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import select
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from wizard import __version__
-from wizard.errors import HostError, PolicyError, WizardError
+from wizard import asking
+from wizard.arguments import parse, parser
+from wizard.errors import HostError, WizardError
 from wizard.root import Root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    import argparse
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from wizard.applying import Handle
     from wizard.events import Event
     from wizard.secret import Secret
 
 _DONE, _FAILED, _USAGE, _PENDING = 0, 1, 2, 4
-_LONGEST_WAIT = 86400  # seconds
 
 
 class _Command(Protocol):
@@ -32,12 +31,9 @@ class _Command(Protocol):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``postfix-auth ARGS`` and return its exit code (docs/command-line.md lists them)."""
-    given = list(sys.argv[1:] if argv is None else argv)
-    parser = _parser()
-    arguments = parser.parse_args(given)
-    command: _Command = arguments.command
+    arguments = parse(sys.argv[1:] if argv is None else argv)
     try:
-        return command(arguments, Root(arguments.root.resolve()))
+        return _COMMANDS[arguments.command or ""](arguments, Root(arguments.root.resolve()))
     except WizardError as error:
         _complain(str(error))
         return error.exit_code
@@ -72,7 +68,7 @@ def _wizard(arguments: argparse.Namespace, root: Root) -> int:  # noqa: ARG001 -
 
     reason = terminal.unusable()
     if reason:
-        _parser().print_help(sys.stderr)
+        parser().print_help(sys.stderr)
         _complain(reason)
         return _USAGE
     from screens import app  # noqa: PLC0415
@@ -130,7 +126,7 @@ def _apply(arguments: argparse.Namespace, root: Root) -> int:
         _print(report.plan_lines(plan, root))
         if not plan.pending:
             return _DONE
-        if not _agreed("Apply this?"):
+        if not asking.agreed("Apply this?"):
             return _DONE
     elif plan.warnings:
         _print(f"! {text}" for text in plan.warnings)
@@ -160,7 +156,7 @@ def _keep(root: Root) -> int:
     print("Keep these settings? [y/N] ", end="", flush=True)
     ready, _, _ = select.select([sys.stdin], [], [], max(0, pending.deadline - time.time()))
     if ready and sys.stdin.readline().strip().lower() in ("y", "yes"):
-        return _confirm(argparse.Namespace(), root)
+        return _kept(root)
     print()
     if ready:
         _follow(applying.roll_back(pending, root))
@@ -170,11 +166,14 @@ def _keep(root: Root) -> int:
 
 
 def _confirm(arguments: argparse.Namespace, root: Root) -> int:  # noqa: ARG001 - one form for all commands
+    _must_be_root(root)
+    return _kept(root)
+
+
+def _kept(root: Root) -> int:
     from wizard import applying  # noqa: PLC0415
 
-    _must_be_root(root)
-    kept = applying.keep(root)
-    print(f"{kept.id} is kept.")
+    print(f"{applying.keep(root).id} is kept.")
     return _DONE
 
 
@@ -209,7 +208,7 @@ def _rollback(arguments: argparse.Namespace, root: Root) -> int:
     wanted = journal.newest_down_to(root, arguments.id)
     if not arguments.yes:
         _print(f"{one.id}  {one.summary}" for one in wanted)
-        if not _agreed("Take this back?"):
+        if not asking.agreed("Take this back?"):
             return _DONE
     # the newest first: each has left what the one after it began with
     return next((code for one in wanted if (code := _follow(applying.roll_back(one, root)))), _DONE)
@@ -257,16 +256,29 @@ def _user(arguments: argparse.Namespace, root: Root) -> int:
     from wizard import engine  # noqa: PLC0415
 
     _must_be_root(root)
+    if arguments.action == "check":
+        return _user_check(arguments, root)
     sasldb = engine.accounts(engine.observe(root))
     if arguments.action == "list":
         _print(str(account) for account in sasldb.accounts())
         return _DONE
     account = sasldb.account(arguments.name)
     if arguments.action == "add":
-        sasldb.set_password(account, _password(arguments) or _asked_password(str(account)))
+        sasldb.set_password(account, _password(arguments) or asking.password(str(account)))
     elif arguments.action == "remove":
         sasldb.remove(account)
     return _DONE
+
+
+def _user_check(arguments: argparse.Namespace, root: Root) -> int:
+    from wizard import accountcheck, engine, report  # noqa: PLC0415
+
+    if not root.live:
+        raise HostError("--root connects to nothing, so no account can be tried there")
+    password = _password(arguments) or asking.password(arguments.name)
+    tried = list(accountcheck.check(engine.observe(root), arguments.name, password))
+    _print(report.tried_lines(tried))
+    return _DONE if tried and all(each.ok for each in tried) else _FAILED
 
 
 # what several commands need
@@ -301,107 +313,26 @@ def _must_be_root(root: Root) -> None:
         raise HostError("this changes the host: run it as root")
 
 
-def _agreed(question: str) -> bool:
-    """Ask for a yes.
-
-    Raises:
-        PolicyError: when there is nobody to ask.
-
-    """
-    if not sys.stdin.isatty():
-        raise PolicyError("", "there is no terminal to ask on: give --yes to go ahead")
-    print(f"{question} [y/N] ", end="", flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
 def _password(arguments: argparse.Namespace) -> Secret | None:
     from wizard.passwordfile import read_password_file  # noqa: PLC0415
 
     return read_password_file(arguments.password_file, "--password-file") if arguments.password_file else None
 
 
-def _asked_password(account: str) -> Secret:
-    import getpass  # noqa: PLC0415
-
-    from wizard.passwordfile import checked  # noqa: PLC0415
-
-    if sys.stdin.isatty():
-        return checked(getpass.getpass(f"Password for {account}: "))
-    return checked(sys.stdin.readline())
-
-
-def _seconds(text: str) -> int:
-    if not text.isdigit() or not 0 < int(text) <= _LONGEST_WAIT:
-        raise argparse.ArgumentTypeError(f"a number of seconds from 1 to {_LONGEST_WAIT}, not {text!r}")
-    return int(text)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="postfix-auth",
-        description="Sets up authenticated mail submission with Postfix. Without a command: the wizard.",
-    )
-    parser.add_argument("--version", action="version", version=f"postfix-auth {__version__}")
-    everywhere = argparse.ArgumentParser(add_help=False)
-    everywhere.add_argument(
-        "--root",
-        type=Path,
-        default=argparse.SUPPRESS,
-        metavar="DIR",
-        help="work on the tree under DIR; start and connect to nothing",
-    )
-    parser.add_argument("--root", type=Path, default=Path("/"), metavar="DIR", help="see the commands")
-    parser.set_defaults(command=_wizard)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-
-    def add(name: str, command: _Command, about: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=about, description=about, parents=[everywhere])
-        made.set_defaults(command=command)
-        return made
-
-    status = add("status", _status, "what this host is, and the policy in force in short")
-    add("policy", _policy, "the policy in force, as a policy file")
-    plan = add("plan", _plan, "what apply would do: diffs and commands; changes nothing")
-    apply = add("apply", _apply, "do it, test it, and take it back if that fails")
-    rehearse = add("rehearse", _rehearse, "apply and test it in a shadow of this host")
-    test = add("test", _test, "the AUTH, STARTTLS and relay tests against the live server")
-    explain = add("explain", _explain, "the problems in a mail log, with cause and remedy")
-    history = add("history", _history, "past changes")
-    rollback = add("rollback", _rollback, "take one or the last change back")
-    add("confirm", _confirm, "keep the change that waits for a confirmation")
-    user = add("user", _user, "accounts of the back ends that own theirs")
-
-    for made in (plan, apply, rehearse):
-        made.add_argument("-p", "--policy", type=Path, required=True, metavar="FILE", help="the policy file")
-    for made in (status, plan, rehearse, test, history):
-        made.add_argument("--json", action="store_true", help="for programs")
-    plan.add_argument("--detailed-exitcode", action="store_true", help="exit 4 with changes pending")
-    for made in (apply, rollback):
-        made.add_argument("--yes", action="store_true", help="don't ask")
-    apply.add_argument(
-        "--confirm",
-        type=_seconds,
-        default=0,
-        metavar="SECONDS",
-        help="take it back unless it is confirmed within so many seconds",
-    )
-    apply.add_argument("--no-test", action="store_true", help="don't test afterwards")
-    for made in (apply, rehearse, test):
-        made.add_argument("--user", default="", metavar="NAME", help="an account to log in with")
-    actions = user.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", parents=[everywhere], help="name them")
-    add_user = actions.add_parser("add", parents=[everywhere], help="make one, or give it a new password")
-    for made in (add_user, actions.add_parser("remove", parents=[everywhere], help="remove one")):
-        made.add_argument("name", metavar="NAME")
-    for made in (apply, rehearse, test, add_user):
-        made.add_argument("--password-file", type=Path, metavar="FILE", help="its password, one line")
-    explain.add_argument(
-        "file", nargs="?", type=Path, metavar="FILE", help="a mail log; without: standard input"
-    )
-    rollback.add_argument(
-        "id", nargs="?", default="", metavar="ID", help="as history shows it; without: the last"
-    )
-    return parser
+_COMMANDS: Mapping[str, _Command] = {
+    "": _wizard,
+    "status": _status,
+    "policy": _policy,
+    "plan": _plan,
+    "apply": _apply,
+    "rehearse": _rehearse,
+    "test": _test,
+    "explain": _explain,
+    "history": _history,
+    "rollback": _rollback,
+    "confirm": _confirm,
+    "user": _user,
+}
 
 
 if __name__ == "__main__":

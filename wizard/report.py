@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from wizard.accountcheck import Tried
     from wizard.checks import Result
     from wizard.engine import InForce
     from wizard.events import Event
@@ -123,6 +124,16 @@ def result_lines(result: Result) -> Iterator[str]:
 
 def _wrapped(label: str, text: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH, initial_indent=label, subsequent_indent=" " * len(label))
+
+
+def tried_lines(tried: Iterable[Tried]) -> Iterator[str]:
+    """Yield what each layer said to an account."""
+    explained = ""
+    for each in tried:
+        yield f"{'✓' if each.ok else '✗'} {each.layer}: {shown(each.said)}"
+        if each.why != explained:
+            yield from _wrapped("    why       ", each.why)
+        explained = each.why
 
 
 def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:

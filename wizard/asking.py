@@ -1,0 +1,39 @@
+"""Questions on the terminal: a yes, a password."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import TYPE_CHECKING
+
+from wizard.errors import PolicyError
+from wizard.passwordfile import checked
+
+if TYPE_CHECKING:
+    from wizard.secret import Secret
+
+
+def agreed(question: str) -> bool:
+    """Ask for a yes.
+
+    Raises:
+        PolicyError: when there is nobody to ask.
+
+    """
+    if not sys.stdin.isatty():
+        raise PolicyError("", "there is no terminal to ask on: give --yes to go ahead")
+    sys.stdout.write(f"{question} [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def password(account: str) -> Secret:
+    """Ask for the password of ``account``; without a terminal it is the first line of standard input.
+
+    Raises:
+        PolicyError: when what comes is no password.
+
+    """
+    if sys.stdin.isatty():
+        return checked(getpass.getpass(f"Password for {account}: "))
+    return checked(sys.stdin.readline())
