@@ -25,6 +25,17 @@ if TYPE_CHECKING:
     from screens.previewing import Preview
 
 _MOST_WARNINGS = 3
+#: What is done, where the name of what it is done to does not say it.
+_DOING = {
+    "create-group": "make",
+    "join-group": "join",
+    "stat-override": "keep mode of",
+    "make-directory": "make",
+    "make-link": "link",
+    "share-secrets": "share",
+    "make-certificate": "make",
+    "build-table": "build",
+}
 
 
 class ReviewStep(Step):
@@ -58,7 +69,7 @@ class ReviewStep(Step):
             return
         listing = self.query_one("#changes", Listing)
         entries = [
-            Choice(str(at), _short(change.target), _size(diff))
+            Choice(str(at), _label(change.kind, change.target), _size(diff))
             for at, (change, diff) in enumerate(zip(plan.changes, preview.diffs, strict=True))
         ]
         listing.offer(entries, ())
@@ -137,9 +148,10 @@ class ReviewStep(Step):
         return True
 
 
-def _short(target: str) -> str:
-    """Return a path's last two parts, anything else as it is."""
-    return "/".join(target.split("/")[-2:]) if target.startswith("/") else target
+def _label(kind: str, target: str) -> str:
+    """Say what is done to what, briefly: of a path its last two parts."""
+    name = "/".join(target.split("/")[-2:]) if target.startswith("/") else target
+    return f"{_DOING.get(kind, '')} {name}".strip()
 
 
 def _size(diff: str) -> str:
