@@ -32,7 +32,12 @@ if TYPE_CHECKING:
     from wizard.policy import Backend
     from wizard.steps import Step, Wanted
 
-BACKENDS: tuple[BackendRecipe, ...] = (saslauthd.SYSTEM_USERS, saslauthd.SASLDB, auxprop.SASLDB)
+BACKENDS: tuple[BackendRecipe, ...] = (
+    saslauthd.SYSTEM_USERS,
+    saslauthd.SASLDB,
+    saslauthd.ELSEWHERE,
+    auxprop.SASLDB,
+)
 
 
 def backend_recipe(policy: Policy) -> BackendRecipe | None:

@@ -10,25 +10,71 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from recipes import chroot, pam
+from recipes import chroot, pam, saslauthd_rimap
 from recipes.backend import BackendRecipe
+from recipes.saslauthd_way import Realm, Way
 from wizard import processes
 from wizard.formats import shellvars
-from wizard.policy import Saslauthd, SaslauthdPam, SaslauthdSasldb, SaslauthdShadow
+from wizard.policy import Saslauthd, SaslauthdPam, SaslauthdRimap, SaslauthdSasldb, SaslauthdShadow
 from wizard.steps import Act, Edit, Note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from wizard import sasl
     from wizard.host import Host
     from wizard.policy import Backend
     from wizard.steps import Step, Wanted
 
-_MECHANISM: Mapping[type[SaslauthdPam | SaslauthdShadow | SaslauthdSasldb], str] = {
-    SaslauthdPam: "pam",
-    SaslauthdShadow: "shadow",
-    SaslauthdSasldb: "sasldb",
-}
+
+def _pam(wanted: Wanted) -> Iterator[Step]:
+    backend = wanted.policy.backend
+    if isinstance(backend, SaslauthdPam):
+        yield from pam.steps(wanted, backend)
+    yield from _open_to_any_domain(wanted)
+
+
+def _read_pam(host: Host, found: sasl.Saslauthd) -> SaslauthdPam:
+    return SaslauthdPam(pam.read(host), threads=found.threads, cache=found.caches)
+
+
+def _read_shadow(_: Host, found: sasl.Saslauthd) -> SaslauthdShadow:
+    return SaslauthdShadow(threads=found.threads, cache=found.caches)
+
+
+def _read_sasldb(_: Host, found: sasl.Saslauthd) -> SaslauthdSasldb:
+    return SaslauthdSasldb(threads=found.threads, cache=found.caches)
+
+
+def _open_to_any_domain(wanted: Wanted) -> Iterator[Note]:
+    """Say what a system account can do that its admin may not expect."""
+    if not _keeps_realm(wanted):
+        yield Note(
+            "saslauthd runs without -r: user@anything is let in with the password of user; "
+            + (
+                "authorization.local_domain needs that, so nothing may depend on the domain of a login"
+                if _realm(wanted)
+                else f"add -r to OPTIONS in {wanted.host.platform.saslauthd.defaults} if nobody logs in "
+                "with a domain"
+            )
+        )
+
+
+def _realm_of_bare_names(wanted: Wanted) -> Iterator[Note]:
+    own, smtpd = wanted.host.name, wanted.postfix.value("myhostname")
+    if not _realm(wanted) and own != smtpd:
+        yield Note(
+            f"saslauthd looks a name without realm up as NAME@{own}, this host's own name, and not as "
+            f"NAME@{smtpd}: add accounts with postfix-auth user add, or set authorization.local_domain"
+        )
+
+
+_WAYS: tuple[Way, ...] = (
+    Way(SaslauthdPam, "pam", Realm.CUT_IN_USE, _read_pam, steps=_pam),
+    Way(SaslauthdShadow, "shadow", Realm.CUT_IN_USE, _read_shadow, steps=_open_to_any_domain),
+    Way(SaslauthdSasldb, "sasldb", Realm.CUT, _read_sasldb, steps=_realm_of_bare_names),
+    saslauthd_rimap.WAY,
+)
 
 
 def _keys(wanted: Wanted) -> dict[str, str]:
@@ -44,96 +90,90 @@ def _backend(wanted: Wanted) -> Saslauthd:
     return backend
 
 
+def _way(wanted: Wanted) -> Way:
+    backend = _backend(wanted)
+    return next(way for way in _WAYS if way.kind is type(backend))
+
+
 def _steps(wanted: Wanted) -> Iterator[Step]:
     yield from chroot.socket_steps(wanted)
     yield from _defaults(wanted)
-    backend = _backend(wanted)
-    if isinstance(backend, SaslauthdPam):
-        yield from pam.steps(wanted, backend)
-    if isinstance(backend, SaslauthdSasldb):
-        yield from _realm_of_bare_names(wanted)
+    yield from _way(wanted).steps(wanted)
+    yield from _notes(wanted)
     yield Act("saslauthd", "enable", "checks the passwords, after a reboot as well")
 
 
-def _realm_of_bare_names(wanted: Wanted) -> Iterator[Note]:
-    own, smtpd = wanted.host.name, wanted.postfix.value("myhostname")
-    if not _realm(wanted) and own != smtpd:
+def _notes(wanted: Wanted) -> Iterator[Note]:
+    if _way(wanted).realm is Realm.KEPT and not _keeps_realm(wanted):
         yield Note(
-            f"saslauthd looks a name without realm up as NAME@{own}, this host's own name, and not as "
-            f"NAME@{smtpd}: add accounts with postfix-auth user add, or set authorization.local_domain"
+            "saslauthd runs without -r, and your users may be used to that: of user@domain it looks up user "
+            f"only, whatever the domain is; -r in OPTIONS of {wanted.host.platform.saslauthd.defaults} "
+            "looks up the whole"
         )
-
-
-def _defaults(wanted: Wanted) -> Iterator[Step]:
-    backend, platform = _backend(wanted), wanted.host.platform.saslauthd
-    current = wanted.host.saslauthd
-    options = tuple(_options(wanted, backend))
-    wish = {"MECHANISMS": (current.mechanism, _mechanism(backend), "which accounts saslauthd checks")}
-    wish["OPTIONS"] = (shlex.join(current.options), shlex.join(options), _why(wanted))
-    wish["THREADS"] = (str(current.threads), str(backend.threads), "how many logins are checked at a time")
-    if not platform.native_unit:
-        wish["START"] = ("yes" if current.start else "", "yes", "the init script starts nothing without it")
-    for name, (before, after, why) in wish.items():
-        if before != after:
-            yield Edit(platform.defaults, shellvars.SetVariable(name, after), why)
-            yield Act("saslauthd", "restart", "reads its defaults file anew")
-    if isinstance(backend, SaslauthdPam | SaslauthdShadow):
-        yield from _notes(wanted, options)
-
-
-def _notes(wanted: Wanted, options: tuple[str, ...]) -> Iterator[Note]:
-    """Yield what a system account can do that its admin may not expect."""
-    defaults = wanted.host.platform.saslauthd.defaults
-    if "-r" not in options:
-        yield Note(
-            "saslauthd runs without -r: user@anything is let in with the password of user; "
-            + (
-                "authorization.local_domain needs that, so nothing may depend on the domain of a login"
-                if _realm(wanted)
-                else f"add -r to OPTIONS in {defaults} if nobody logs in with a domain"
-            )
-        )
-    if "-c" in options and wanted.given.backend:
+    if _backend(wanted).cache and wanted.given.backend:
         yield Note(
             "saslauthd remembers who logged in (-c): a locked user or an old password gets in for up to "
             "8 hours; backend.cache = false asks every time"
         )
 
 
-def _mechanism(backend: Saslauthd) -> str:
-    return next(word for kind, word in _MECHANISM.items() if isinstance(backend, kind))
+# the defaults file
 
 
-def _why(wanted: Wanted) -> str:
+def _defaults(wanted: Wanted) -> Iterator[Step]:
+    backend, platform = _backend(wanted), wanted.host.platform.saslauthd
+    current, way = wanted.host.saslauthd, _way(wanted)
+    by_variable = current.mechanism_option if way.option(wanted) == current.mechanism_option else ""
+    options = shlex.join(_options(wanted, way, by_variable))
+    wish = {"MECHANISMS": (current.mechanism, way.mechanism, "which accounts saslauthd checks")}
+    wish["OPTIONS"] = (shlex.join(current.options), options, _why(wanted, way))
+    wish["THREADS"] = (str(current.threads), str(backend.threads), "how many logins are checked at a time")
+    if current.mechanism_options and not by_variable:
+        # unit and init script read it in two different ways; OPTIONS they read alike
+        wish["MECH_OPTIONS"] = (current.mechanism_options, "", "what a mechanism needs is in OPTIONS")
+    if not platform.native_unit:
+        wish["START"] = ("yes" if current.start else "", "yes", "the init script starts nothing without it")
+    for name, (before, after, why) in wish.items():
+        if before != after:
+            yield Edit(platform.defaults, shellvars.SetVariable(name, after), why)
+            yield Act("saslauthd", "restart", "reads its defaults file anew")
+
+
+def _why(wanted: Wanted, way: Way) -> str:
     inside = chroot.socket_directory(wanted).startswith(wanted.host.queue_directory)
-    return (
-        "-m: the socket where chrooted smtpd finds it"
-        if inside
-        else "saslauthd's own options, -m: its socket"
-    )
+    socket = "-m: the socket where chrooted smtpd finds it" if inside else "-m: saslauthd's socket"
+    server = f"; -O: what {way.mechanism} asks" if way.option(wanted) else ""
+    domain = "; -r: user@domain is looked up as such" if way.realm is Realm.KEPT else ""
+    return f"saslauthd's own options, {socket}{server}{domain}"
 
 
-def _options(wanted: Wanted, backend: Saslauthd) -> Iterator[str]:
-    """saslauthd's options as they should be: the present ones, with -c, -m and -r as the policy needs."""
-    current = list(wanted.host.saslauthd.options)
+def _options(wanted: Wanted, way: Way, by_variable: str) -> Iterator[str]:
+    """saslauthd's options as they should be: the present ones, with -c, -r, -O and -m as the policy needs."""
+    if _backend(wanted).cache:
+        yield "-c"
+    words = iter(wanted.host.saslauthd.options)
+    for word in words:
+        if word in ("-m", "-O"):
+            next(words, "")
+        elif word not in ("-c", "-r") and not word.startswith(("-m", "-O")):
+            yield word
+    if _keeps_realm(wanted):
+        yield "-r"
+    if (option := way.option(wanted)) and not by_variable:
+        yield from ("-O", option)
+    yield from ("-m", chroot.socket_directory(wanted))
+
+
+def _keeps_realm(wanted: Wanted) -> bool:
+    """Whether saslauthd is to be given the whole of ``user@domain`` (-r); what is in use stays as it is."""
+    way, current = _way(wanted), wanted.host.saslauthd
+    if way.realm is Realm.KEPT:
+        return current.joins_realm or current.mechanism != way.mechanism or _unused(wanted)
     # -r breaks sasldb, and system accounts as soon as Postfix adds a realm; where nobody logs in with a
     # domain yet it closes a hole
-    realm_joined = "-r" in current or _unused(wanted)
-    if isinstance(backend, SaslauthdSasldb) or _realm(wanted):
-        realm_joined = False
-    if backend.cache:
-        yield "-c"
-    at = 0
-    while at < len(current):
-        word = current[at]
-        if word == "-m":
-            at += 1
-        elif word not in ("-c", "-r") and not word.startswith("-m"):
-            yield word
-        at += 1
-    if realm_joined:
-        yield "-r"
-    yield from ("-m", chroot.socket_directory(wanted))
+    if way.realm is Realm.CUT or _realm(wanted):
+        return False
+    return current.joins_realm or _unused(wanted)
 
 
 def _unused(wanted: Wanted) -> bool:
@@ -151,12 +191,8 @@ def _read(host: Host) -> Backend | None:
     if host.smtpd_conf.methods[:1] != ("saslauthd",):
         return None
     found = host.saslauthd
-    for kind, mechanism in _MECHANISM.items():
-        if mechanism == found.mechanism:
-            if kind is SaslauthdPam:
-                return SaslauthdPam(pam.read(host), threads=found.threads, cache=found.caches)
-            return kind(threads=found.threads, cache=found.caches)
-    return None
+    way = next((way for way in _WAYS if way.mechanism == found.mechanism), None)
+    return way.read(host, found) if way else None
 
 
 SYSTEM_USERS = BackendRecipe(
@@ -172,3 +208,4 @@ SYSTEM_USERS = BackendRecipe(
     read=_read,
 )
 SASLDB = replace(SYSTEM_USERS, types=(SaslauthdSasldb,), needs=("saslauthd", "sasldb"), owns_accounts=True)
+ELSEWHERE = replace(SYSTEM_USERS, types=(SaslauthdRimap,))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from wizard.formats import shellvars, smtpdconf
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from wizard.platforms import Platform
     from wizard.postfix import Postfix
@@ -95,10 +95,14 @@ def _places(platform: Platform, postfix: Postfix) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Saslauthd:
-    """How saslauthd is configured on this host (saslauthd(8)). Empty ``mechanism``: it is not installed."""
+    """How saslauthd is configured on this host (saslauthd(8)). Empty ``mechanism``: it is not installed.
+
+    ``mechanism_options`` is the variable MECH_OPTIONS as it stands, ``mechanism_option`` what it tells.
+    """
 
     mechanism: str
     mechanism_options: str
+    mechanism_option: str
     options: tuple[str, ...]
     threads: int
     start: bool
@@ -106,12 +110,12 @@ class Saslauthd:
     @property
     def run_dir(self) -> str:
         """The directory of its socket ``mux``: the word after ``-m``; empty if there is none."""
-        for at, word in enumerate(self.options):
-            if word == "-m":
-                return self.options[at + 1] if at + 1 < len(self.options) else ""
-            if word.startswith("-m") and not word.startswith("--"):
-                return word[2:]
-        return ""
+        return _argument(self.options, "-m")
+
+    @property
+    def option(self) -> str:
+        """What its mechanism is told (``-O``), such as a server; OPTIONS come last, and the last counts."""
+        return _argument(self.options, "-O") or self.mechanism_option
 
     @property
     def caches(self) -> bool:
@@ -127,16 +131,29 @@ class Saslauthd:
 def saslauthd(platform: Platform, defaults: bytes | None) -> Saslauthd:
     """Read saslauthd's defaults file, the bytes of it (None: there is none)."""
     if defaults is None:
-        return Saslauthd("", "", (), 5, start=False)
+        return Saslauthd("", "", "", (), 5, start=False)
     values = shellvars.read(platform.saslauthd.defaults, defaults)
     threads = values.get("THREADS", "5")
+    mechanism_options = values.get("MECH_OPTIONS", "").strip()
+    # the unit hands the variable on as it is, the init script puts -O before it
+    words = _words(mechanism_options if platform.saslauthd.native_unit else f"-O {mechanism_options}")
     return Saslauthd(
         mechanism=values.get("MECHANISMS", "pam").strip(),
-        mechanism_options=values.get("MECH_OPTIONS", "").strip(),
+        mechanism_options=mechanism_options,
+        mechanism_option=_argument(words, "-O"),
         options=_words(values.get("OPTIONS", f"-c -m {platform.saslauthd.run_dir}")),
         threads=int(threads) if threads.isdigit() else 5,
         start=platform.saslauthd.native_unit or values.get("START", "") == "yes",
     )
+
+
+def _argument(words: Sequence[str], option: str) -> str:
+    """Return what follows ``option``, in the same word or the next, where it is last; empty: nowhere."""
+    found = ""
+    for at, word in enumerate(words):
+        if word.startswith(option):
+            found = word.removeprefix(option) or "".join(words[at + 1 : at + 2])
+    return found
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -1,0 +1,89 @@
+"""saslauthd -a rimap: a log-in at an IMAP server tells whether a password is right (saslauthd(8)).
+
+It speaks no TLS, and looks the server's name up only when it starts; without an address it does not start.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from recipes.saslauthd_way import Realm, Way
+from wizard import reach
+from wizard.errors import PolicyError
+from wizard.policy import SaslauthdRimap
+from wizard.steps import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wizard import sasl
+    from wizard.host import Host
+    from wizard.steps import Step, Wanted
+
+_PORT = 143
+_NAMED_PORTS = {"": _PORT, "imap": _PORT, "imap2": _PORT}
+
+
+def _backend(wanted: Wanted) -> SaslauthdRimap:
+    backend = wanted.policy.backend
+    if not isinstance(backend, SaslauthdRimap):
+        raise TypeError(f"{backend} is no IMAP server")
+    return backend
+
+
+def _option(wanted: Wanted) -> str:
+    backend = _backend(wanted)
+    return f"{backend.server}/{backend.port}"
+
+
+def _steps(wanted: Wanted) -> Iterator[Step]:
+    host, backend = wanted.host, _backend(wanted)
+    if not wanted.given.backend:
+        return
+    new = host.root.live and _read(host, host.saslauthd) != backend
+    if new and (trouble := reach.imap_trouble(backend.server, backend.port)):
+        raise PolicyError("backend.server", trouble)
+    if not _is_here(host, backend):
+        yield Note(
+            f"{backend.server} is another host and saslauthd speaks no TLS to it: whoever is on the line "
+            "between reads every password. Take a protected line (a VPN, a tunnel to a port of this host)"
+        )
+    if not _is_address(backend.server):
+        yield Note(
+            f"saslauthd looks {backend.server} up once, when it starts, and does not start without: an IP "
+            "address or a name in /etc/hosts is safer at boot"
+        )
+
+
+def _is_address(server: str) -> bool:
+    try:
+        ipaddress.ip_address(server)
+    except ValueError:
+        return server == "localhost"
+    return True
+
+
+def _is_here(host: Host, backend: SaslauthdRimap) -> bool:
+    """Whether the server is on this host, as far as that can be seen."""
+    if backend.server in ("localhost", host.name, host.fqdn):
+        return True
+    found: tuple[str, ...] = (backend.server,) if _is_address(backend.server) else ()
+    if host.root.live:
+        with suppress(reach.UnreachableError):
+            found = reach.addresses(backend.server, backend.port)
+    return bool(found) and all(
+        address in host.addresses or ipaddress.ip_address(address).is_loopback for address in found
+    )
+
+
+def _read(_host: Host, found: sasl.Saslauthd) -> SaslauthdRimap | None:
+    server, _, port = found.option.partition("/")
+    number = int(port) if port.isdigit() else _NAMED_PORTS.get(port)
+    if not server or number is None:
+        return None
+    return SaslauthdRimap(server, number, threads=found.threads, cache=found.caches)
+
+
+WAY = Way(SaslauthdRimap, "rimap", Realm.KEPT, _read, option=_option, steps=_steps)
