@@ -11,7 +11,7 @@ from wizard.policy import Mechanisms, Policy, SaslauthdPam, Submission, Tls, Tls
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wizard.engine import InForce
+    from wizard.engine import Drift, InForce
     from wizard.host import Host
     from wizard.overview import Overview
     from wizard.secret import Secret
@@ -32,6 +32,7 @@ class Situation:
     """The host as it was found. ``no_apply`` says why nothing can be applied; empty if it can.
 
     ``unsettled``: a change is at work or waits for a yes, from before a line dropped or from elsewhere.
+    ``drift``: the files that were edited by hand since a change in force has left them.
     """
 
     host: Host
@@ -39,6 +40,7 @@ class Situation:
     in_force: InForce
     no_apply: str = ""
     unsettled: bool = False
+    drift: tuple[Drift, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,19 @@ from screens.answers import Situation
 from wizard.errors import WizardError
 
 if TYPE_CHECKING:
+    from wizard.applying import Handle
     from wizard.root import Root
 
+_HALF_WAY = "half-way: start again to take it back"
+
 __all__ = ["WizardError", "look"]
+
+
+def interrupted(root: Root) -> Handle | None:
+    """Return the change that was left half-way here; None: there is none, or only root may know."""
+    from wizard import applying  # noqa: PLC0415 - as below
+
+    return None if _no_root(root) else applying.interrupted(root)
 
 
 def look(root: Root) -> Situation:
@@ -25,12 +35,12 @@ def look(root: Root) -> Situation:
     from wizard.overview import overview  # noqa: PLC0415
 
     host = engine.observe(root)
-    no_apply = _no_apply(root)
+    no_apply = _no_root(root) or (_HALF_WAY if applying.interrupted(root) else "")
     unsettled = not no_apply and bool(applying.unfinished(root) or applying.waiting(root))
-    return Situation(host, overview(host), engine.in_force(host), no_apply, unsettled)
+    return Situation(host, overview(host), engine.in_force(host), no_apply, unsettled, engine.drift(root))
 
 
-def _no_apply(root: Root) -> str:
+def _no_root(root: Root) -> str:
     if root.live and os.geteuid() != 0:
         return "needs root: quit, and start again with sudo"
     return ""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from screens.answers import Answers, Situation
     from screens.previewing import Preview, Previewer
+    from wizard.applying import Handle
     from wizard.root import Root
 
 _WIDE = 100  # columns from which the list of steps has room
@@ -54,6 +55,13 @@ class WizardScreen(Screen[int]):
             super().__init__()
             self.lines = lines
 
+    class HalfWay(Message):
+        """A change was left half-way here, the one that ``handle`` leads to."""
+
+        def __init__(self, handle: Handle) -> None:
+            super().__init__()
+            self.handle = handle
+
     class Looked(Message):
         """The host has been looked at."""
 
@@ -79,6 +87,7 @@ class WizardScreen(Screen[int]):
     def __init__(self, root: Root) -> None:
         super().__init__()
         self._root = root
+        self._left_half_way = False  # by the admin, who was asked
         self._situation: Situation | None = None
         self._answers: Answers | None = None
         self._at = 0
@@ -109,11 +118,25 @@ class WizardScreen(Screen[int]):
     @work(thread=True, exclusive=True, group="look")
     def _look(self) -> None:
         try:
+            # first of all, for a host that is half-way may not even be readable
+            if not self._left_half_way and (handle := looking.interrupted(self._root)):
+                self.post_message(self.HalfWay(handle))
+                return
             situation = looking.look(self._root)
         except looking.WizardError as error:
             self.post_message(self.Unseen(str(error)))
         else:
             self.post_message(self.Looked(situation))
+
+    async def on_wizard_screen_half_way(self, message: HalfWay) -> None:
+        """Offer to take it back, before anything else."""
+        from screens.taking_back import Interrupted  # noqa: PLC0415 - brings the engine with it
+
+        await self.app.push_screen(Interrupted(message.handle), self._taken_back)
+
+    def _taken_back(self, wanted: bool | None) -> None:
+        self._left_half_way = not wanted
+        self._look()
 
     async def on_wizard_screen_looked(self, message: Looked) -> None:
         """Begin with the first step."""

@@ -201,11 +201,12 @@ def waiting(root: Root) -> Handle | None:
     return Handle(pending, root) if pending else None
 
 
-def interrupted(root: Root) -> Checkpoint | None:
-    """Return the change that was left half-way by a process that is no more; None: there is none."""
+def interrupted(root: Root) -> Handle | None:
+    """Return a handle on the change that a process that is no more left half-way; None: there is none."""
     if journal.locked(root):
         return None
-    return next((one for one in journal.checkpoints(root) if one.state.half_way), None)
+    half_way = (one for one in journal.checkpoints(root) if one.state.half_way)
+    return next((Handle(one, root) for one in half_way), None)
 
 
 def _spawn(checkpoint: Checkpoint, root: Root, fd: int, work: dict[str, codec.Json]) -> Handle:

@@ -11,6 +11,7 @@ from wizard import journal, packages, policyfile, policyrules, remembered
 from wizard.changes import InstallPackages
 from wizard.errors import HostError
 from wizard.host import Host
+from wizard.journal import Drift, drift
 from wizard.plan import Plan, assemble
 from wizard.policy import Mechanisms, Policy
 from wizard.steps import Note, Wanted
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from wizard.accounts import Sasldb
     from wizard.root import Root
     from wizard.steps import Step
+
+__all__ = ["Drift", "InForce", "accounts", "completed", "drift", "in_force", "observe", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
