@@ -16,6 +16,7 @@ from recipes import (
     packages,
     saslauthd,
     smarthost,
+    sql,
     submission,
     tls,
 )
@@ -37,6 +38,7 @@ BACKENDS: tuple[BackendRecipe, ...] = (
     saslauthd.SASLDB,
     saslauthd.ELSEWHERE,
     auxprop.SASLDB,
+    sql.SQL,
 )
 
 

@@ -64,8 +64,9 @@ def steps(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Step]:
         if key not in keys and (key in _OWN_KEYS or key.startswith(_OWN_PREFIXES)):
             yield Edit(path, smtpdconf.DropKey(key), "belongs to another back end")
     for key, value in keys.items():
-        if found.keys.get(key) != value:
+        if found.keys.get(key) != value or key in smtpdconf.SECRETS:  # owner and mode may be wrong as well
             yield Edit(path, smtpdconf.SetKey(key, value), why)
+        if found.keys.get(key) != value:
             yield Act("postfix", "reload", "reads smtpd.conf anew")
     yield from recipe.steps(wanted)
 

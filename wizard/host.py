@@ -184,12 +184,11 @@ class Host:
         if not self.root.live and self.root.path(_POSTCONF).exists():
             # by its own loader, for its libraries are not this host's
             loaders = sorted(self.root.prefix.glob("lib*/ld-linux*.so.*"))
-            libraries = _libraries(self.root)
-            loader = (str(loaders[0]), "--library-path", libraries) if loaders else ()
+            loader = (str(loaders[0]), "--library-path", libraries(self.root)) if loaders else ()
             return Postconf((*loader, str(self.root.path(_POSTCONF))), {})
         if self.arriving and self.arriving.path(_POSTCONF).exists():
             program = str(self.arriving.path(_POSTCONF))
-            return Postconf((program,), {"LD_LIBRARY_PATH": _libraries(self.arriving)})
+            return Postconf((program,), {"LD_LIBRARY_PATH": libraries(self.arriving)})
         found = shutil.which("postconf", path="/usr/sbin:/usr/bin:/usr/local/sbin")
         return Postconf((found,), {}) if found else None
 
@@ -280,7 +279,7 @@ class Host:
         return sasl.mechanisms(self.platform, found)
 
 
-def _libraries(root: Root) -> str:
+def libraries(root: Root) -> str:
     """Where the programs of another tree find their shared libraries."""
     base = root.prefix / "usr/lib"
     return ":".join(str(place) for place in (base / "postfix", base, *sorted(base.glob("*-linux-gnu"))))

@@ -6,7 +6,7 @@ in the order in which they are safe to make, and ``postconf`` reads the result o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from wizard import changes
@@ -98,15 +98,16 @@ def _fold(edits: Sequence[Edit], host: Host) -> Iterator[WriteFile]:
         mine = [step for step in edits if step.path == path]
         before, start = host.read(path), host.start(path)
         after = _edited(path, start, mine)
-        if after == before:
-            continue
         reason = "\n".join(dict.fromkeys(step.reason for step in mine))
-        if before is None:
-            yield WriteFile(
-                path, before=None, after=after, owner="root", group="root", mode=0o644, reason=reason
-            )
-        else:
-            yield WriteFile(path, before=before, after=after, reason=reason)
+        write = WriteFile(path, before=before, after=after, reason=reason)
+        keys = {step.edit.key for step in mine if isinstance(step.edit, smtpdconf.SetKey)}
+        if keys & smtpdconf.SECRETS:
+            # smtpd reads it as root; the user postfix, which others of Postfix's programs are, may as well
+            write = replace(write, owner="root", group="postfix", mode=0o640)
+        elif before is None:
+            write = replace(write, owner="root", group="root", mode=0o644)
+        if after != before or not write.done(host.root):
+            yield write
 
 
 def _edited(path: str, data: bytes, steps: Sequence[Edit]) -> bytes:

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.policy import ChrootChoice, TlsSource
+from wizard.policy import AuxpropLdapdb, AuxpropSql, ChrootChoice, SaslauthdLdap, TlsSource
 
 if TYPE_CHECKING:
-    from wizard.policy import Mechanisms, Policy, Smarthost, Submission, Tls
+    from wizard.policy import Backend, Mechanisms, Policy, Smarthost, Submission, Tls
 
 
 def reword(read: Policy, last: Policy, usual: tuple[str, ...]) -> Policy:
@@ -23,11 +23,20 @@ def reword(read: Policy, last: Policy, usual: tuple[str, ...]) -> Policy:
     """
     return replace(
         read,
+        backend=_backend(read.backend, last.backend),
         mechanisms=_mechanisms(read.mechanisms, last.mechanisms, usual),
         submission=_submission(read.submission, last.submission),
         tls=_tls(read.tls, last.tls),
         smarthost=_smarthost(read.smarthost, last.smarthost),
     )
+
+
+def _backend(read: Backend | None, last: Backend | None) -> Backend | None:
+    # the file that the password came from, if it is still there
+    if not isinstance(last, AuxpropSql | AuxpropLdapdb | SaslauthdLdap) or not last.password_file:
+        return read
+    there = read == replace(last, password_file="") and Path(last.password_file).is_file()
+    return last if there else read
 
 
 def _mechanisms(

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import difflib
+import re
+
+from wizard.formats import smtpdconf
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 _NO_NEWLINE = "\\ No newline at end of file\n"
 HIDDEN = "(contents hidden: secret)\n"
+_PASSWORD = re.compile(rf"(\s*(?:{'|'.join(sorted(smtpdconf.SECRETS))}):)(.*)", re.IGNORECASE | re.DOTALL)
 
 
 def unified(path: str, before: bytes | None, after: bytes | None, *, secret: bool = False) -> str:
     """Return the unified diff of the file ``path`` between two contents; None: no file.
 
-    Control characters are shown as ``\\x1b``, bytes that are no UTF-8 as ``\\xff``.
+    Control characters are shown as ``\\x1b``, bytes that are no UTF-8 as ``\\xff``. Of a line that holds a
+    password only the key is shown, and whether the password is new.
     """
     old, new = (path if side is not None else "/dev/null" for side in (before, after))
     if secret:
         return f"--- {old}\n+++ {new}\n{HIDDEN}"
-    lines = difflib.unified_diff(_lines(before), _lines(after), old, new)
+    had, has = _lines(before), _lines(after)
+    shown = [_shown(line, "(hidden)") for line in had]
+    wished = [_shown(line, "(hidden)" if line in had else "(hidden, new)") for line in has]
+    lines = difflib.unified_diff(shown, wished, old, new)
     return "".join(line if line.endswith("\n") else f"{line}\n{_NO_NEWLINE}" for line in lines)
+
+
+def _shown(line: str, instead: str) -> str:
+    found = _PASSWORD.fullmatch(line)
+    return f"{found[1]} {instead}\n" if found else line
 
 
 def _lines(content: bytes | None) -> list[str]:

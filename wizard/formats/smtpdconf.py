@@ -6,7 +6,7 @@ Source: sasl_config_init of Cyrus SASL 2.1.28. One line it can't read makes ever
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wizard.errors import ParseError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _LENS = "Smtpdconf.lns"
 _LINE = re.compile(r"\s*([A-Za-z0-9_-]+):\s*(\S.*?)\s*")
 _LONGEST_SHOWN = 60
+#: The keys whose value is a password (Cyrus SASL, "Options").
+SECRETS = frozenset({"sql_passwd", "ldapdb_pw"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class SetKey:
     """Give ``key`` a value; of several lines the first is the one that counts."""
 
     key: str
-    value: str
+    value: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,126 @@
+"""Passwords in a database, read by libsasl's ``sql`` plugin inside smtpd (SASL_README, "The sql plugin").
+
+Its options and macros are libsasl's own (Cyrus SASL, "Options", and plugins/sql.c for what becomes of them).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipes import sql_trial
+from recipes.auxprop import SERVES, USUAL
+from recipes.backend import BackendRecipe
+from recipes.chroot import after, link_back
+from wizard.errors import PolicyError
+from wizard.passwordfile import read_password_file
+from wizard.policy import AuxpropSql, SqlEngine
+from wizard.steps import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wizard.host import Host
+    from wizard.policy import Backend
+    from wizard.steps import Step, Wanted
+
+#: What the plugin calls its engines.
+_ENGINES = {SqlEngine.PGSQL: "pgsql", SqlEngine.MYSQL: "mysql", SqlEngine.SQLITE: "sqlite3"}
+#: Options that no policy speaks of; kept where somebody has set them.
+_BY_HAND = ("sql_usessl", "sql_insert", "sql_update", "sql_verbose")
+_OPEN_DOOR = (
+    "backend.engine: with sqlite anybody can log in: libsasl writes \\' for a quote in a user's name, which "
+    "SQLite takes for the end of the text; who knows SQL needs no password, and can find out everybody's. "
+    "Use it for trials only; pgsql, mysql and sasldb have no such hole"
+)
+
+
+def _wished(wanted: Wanted) -> AuxpropSql:
+    backend = wanted.policy.backend
+    if not isinstance(backend, AuxpropSql):
+        raise TypeError(f"{backend} is no SQL back end")
+    return backend
+
+
+def _keys(wanted: Wanted) -> dict[str, str]:
+    backend, found = _wished(wanted), wanted.host.smtpd_conf.keys
+    keys = {
+        "pwcheck_method": "auxprop",
+        "auxprop_plugin": "sql",
+        "sql_engine": _ENGINES[backend.engine],
+        "sql_hostnames": ", ".join(backend.hosts),
+        "sql_user": backend.user,
+        "sql_passwd": _password(wanted, backend),
+        "sql_database": backend.database,
+        "sql_select": backend.select,
+    }
+    if _in_force(wanted.host):
+        keys |= {key: found[key] for key in _BY_HAND if key in found}
+    # libsasl can't read a key without a value
+    return {key: value for key, value in keys.items() if value}
+
+
+def _password(wanted: Wanted, backend: AuxpropSql) -> str:
+    """Return the password as smtpd.conf has to hold it; where no file is named, the one it holds already."""
+    if backend.password_file and wanted.given.backend:
+        key = "backend.password_file"
+        password = read_password_file(Path(backend.password_file), key).reveal()
+        if password != password.strip():
+            raise PolicyError(key, "the password begins or ends with a blank, which smtpd.conf can't hold")
+        return _quoted(password) if backend.engine is SqlEngine.PGSQL else password
+    found = wanted.host.smtpd_conf.keys
+    same = (found.get("sql_user"), found.get("sql_engine")) == (backend.user, _ENGINES[backend.engine])
+    return found.get("sql_passwd", "") if same else ""
+
+
+def _quoted(password: str) -> str:
+    """Escape it for libpq's connection string, into which the plugin puts it as it is."""
+    return password.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _steps(wanted: Wanted) -> Iterator[Step]:
+    backend, host = _wished(wanted), wanted.host
+    keys = _keys(wanted)
+    sql_trial.refuse_unreachable(wanted, backend)
+    if backend.engine is SqlEngine.SQLITE:
+        yield Note(_OPEN_DOOR)
+    for key in _BY_HAND:
+        if key in keys:
+            yield Note(f"set by hand: {host.smtpd_conf.path} has {key}: {keys[key]}; kept")
+    if any(host.smtpd_conf.keys.get(key) != value for key, value in keys.items()):
+        yield from sql_trial.tried(wanted, backend, keys)
+    if True in after(wanted) and sql_trial.path_of(backend).startswith(f"{host.queue_directory}/"):
+        yield from link_back(wanted)
+
+
+def _in_force(host: Host) -> bool:
+    conf = host.smtpd_conf
+    return conf.methods[:1] == ("auxprop",) and conf.keys.get("auxprop_plugin") == "sql"
+
+
+def _read(host: Host) -> Backend | None:
+    if not _in_force(host):
+        return None
+    keys = host.smtpd_conf.keys
+    named = keys.get("sql_engine", "mysql").lower()
+    engine = next((engine for engine, name in _ENGINES.items() if name == named), None)
+    database, select = keys.get("sql_database", ""), keys.get("sql_select") or keys.get("sql_statement", "")
+    if engine is None or not database or not select:
+        return None
+    if engine is SqlEngine.SQLITE:
+        return AuxpropSql(engine, database, select)
+    hosts = tuple(keys.get("sql_hostnames", "").replace(",", " ").split())
+    return AuxpropSql(engine, database, select, hosts, keys.get("sql_user", ""))
+
+
+SQL = BackendRecipe(
+    types=(AuxpropSql,),
+    needs=("sql",),
+    serves=SERVES,
+    refusal="the database holds passwords; it serves PLAIN, LOGIN, CRAM-MD5, DIGEST-MD5, NTLM and SCRAM",
+    usual=USUAL,
+    owns_accounts=False,
+    keys=_keys,
+    steps=_steps,
+    read=_read,
+)

@@ -1,0 +1,203 @@
+"""Looks a user up as smtpd will: by libsasl's own plugins, as the user postfix, from inside the chroot.
+
+libsasl is set up as root and asked after chroot(2) and setuid(2), in the order in which smtpd does it: what
+can't be reached from there is found before anything is saved. It happens in a process of its own, which takes
+the settings, a password among them, from standard input.
+
+Source: Cyrus SASL's sasl.h and saslplug.h for the calls, Postfix's smtpd_sasl_glue.c for their order.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import pwd
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wizard.commands import run
+from wizard.host import libraries
+from wizard.secret import keep_memory_private
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wizard.host import Host
+
+_PROJECT = Path(__file__).parent.parent
+_SERVICE, _NOBODY, _NO_PASSWORD = b"smtp", b"postfix-auth-test", b"postfix-auth-test"
+_OK, _DEBUG = 0, 5  # SASL_OK, SASL_LOG_DEBUG; above that libsasl would tell passwords
+_END, _GETOPT, _LOG, _GETPATH = 0, 1, 2, 3  # SASL_CB_...
+_UNKNOWN_OPTION = -1  # SASL_FAIL
+_NO_USER, _WRONG_PASSWORD = -20, -13  # SASL_NOUSER, SASL_BADAUTH
+
+
+@dataclass(frozen=True, slots=True)
+class Smtpd:
+    """What smtpd is like when it asks.
+
+    ``chroot``: the queue directory, or empty. ``name`` is myhostname, ``realm`` smtpd_sasl_local_domain.
+    ``plugins`` and ``libraries``: where to find those that are not installed yet; empty: all are.
+    """
+
+    chroot: str
+    name: str
+    realm: str = ""
+    plugins: str = ""
+    libraries: str = ""
+
+    @classmethod
+    def of(cls, host: Host, *, chrooted: bool, realm: str) -> Smtpd:
+        """Return what smtpd will be like on ``host``."""
+        chroot = host.queue_directory if chrooted else ""
+        found = cls(chroot, host.settled_postfix.value("myhostname"), realm)
+        arriving = host.arriving
+        places = [arriving.path(place) for place in host.platform.sasl.plugins] if arriving else []
+        plugins = next((str(place) for place in places if place.is_dir()), "")
+        return (
+            replace(found, plugins=plugins, libraries=libraries(arriving)) if arriving and plugins else found
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How looking up a user who does not exist ended.
+
+    ``code``: libsasl's; None: it did not end in time. ``said``: its log, the lines for debugging included.
+    """
+
+    code: int | None
+    said: tuple[str, ...]
+
+    @property
+    def works(self) -> bool:
+        """Whether the back end could be asked: it does not know the user, or not that password."""
+        return self.code in (_OK, _NO_USER, _WRONG_PASSWORD)
+
+
+def nobody(options: Mapping[str, str], smtpd: Smtpd, *, timeout: float) -> Answer:
+    """Look up a user who does not exist, with ``options`` as smtpd.conf would give them.
+
+    It waits ``timeout`` seconds at most.
+    """
+    work = {"options": dict(options), "chroot": smtpd.chroot, "name": smtpd.name, "realm": smtpd.realm}
+    work |= {"plugins": smtpd.plugins}
+    env = {"PYTHONPATH": str(_PROJECT), "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/nonexistent"}
+    if smtpd.libraries:
+        env["LD_LIBRARY_PATH"] = smtpd.libraries
+    argv = [sys.executable, "-P", "-m", "wizard.lookup"]
+    done = run(argv, stdin=json.dumps(work).encode(), timeout=timeout, env=env)
+    try:
+        found = json.loads(done.stdout)
+        return Answer(int(found["code"]), tuple(str(line) for line in found["said"]))
+    except (ValueError, KeyError, TypeError):
+        return Answer(None, tuple(done.stderr.strip().splitlines()[-1:]))
+
+
+# what follows runs in the process of its own
+
+_Getopt = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.POINTER(ctypes.c_char_p),
+    ctypes.POINTER(ctypes.c_uint),
+)
+_Log = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p)
+_Getpath = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_char_p))
+
+
+class _Callback(ctypes.Structure):
+    """``sasl_callback_t``."""
+
+    _fields_ = (("id", ctypes.c_ulong), ("proc", ctypes.c_void_p), ("context", ctypes.c_void_p))
+
+
+class _Library:
+    """libsasl, set up with options instead of a file. It must outlive every call: C keeps what it gets."""
+
+    def __init__(self, options: Mapping[str, str], plugins: str) -> None:
+        self.said: list[str] = []
+        self._options = {key.encode(): value.encode() for key, value in options.items()}
+        self._plugins = plugins.encode()
+        self._procs = [(_GETOPT, _Getopt(self._getopt)), (_LOG, _Log(self._log))]
+        if plugins:
+            self._procs.append((_GETPATH, _Getpath(self._getpath)))
+        entries = [_Callback(one, ctypes.cast(proc, ctypes.c_void_p)) for one, proc in self._procs]
+        self._callbacks = (_Callback * (len(entries) + 1))(*entries, _Callback(_END))
+        self._sasl = ctypes.CDLL("libsasl2.so.2")
+        # no such NAME.conf exists, so that the options are all there is
+        self.code = int(self._sasl.sasl_server_init(self._callbacks, b"postfix-auth-lookup"))
+
+    def _getopt(
+        self,
+        _context: int | None,
+        _plugin: bytes | None,
+        option: bytes,
+        result: ctypes._Pointer[ctypes.c_char_p],
+        length: ctypes._Pointer[ctypes.c_uint],
+    ) -> int:
+        value = self._options.get(option)
+        if value is None:
+            return _UNKNOWN_OPTION
+        result[0] = ctypes.c_char_p(value)
+        if length:
+            length[0] = ctypes.c_uint(len(value))
+        return _OK
+
+    def _getpath(self, _context: int | None, path: ctypes._Pointer[ctypes.c_char_p]) -> int:
+        path[0] = ctypes.c_char_p(self._plugins)
+        return _OK
+
+    def _log(self, _context: int | None, level: int, message: bytes | None) -> int:
+        if level <= _DEBUG and message:
+            self.said.append(message.decode(errors="replace").strip())
+        return _OK
+
+    def look_up(self, name: bytes, realm: bytes | None) -> int:
+        """Check a password of somebody unknown in ``realm`` on the server called ``name``."""
+        connection = ctypes.c_void_p()
+        code = self._sasl.sasl_server_new(
+            _SERVICE, name, realm, None, None, None, 0, ctypes.byref(connection)
+        )
+        if code != _OK:
+            return int(code)
+        return int(
+            self._sasl.sasl_checkpass(connection, _NOBODY, len(_NOBODY), _NO_PASSWORD, len(_NO_PASSWORD))
+        )
+
+
+def _become_smtpd(chroot: str) -> None:
+    """Do what smtpd does once libsasl is set up; where Postfix is still to be installed stay who we are."""
+    try:
+        postfix = pwd.getpwnam("postfix")
+    except KeyError:
+        return
+    groups = os.getgrouplist(postfix.pw_name, postfix.pw_gid)
+    if chroot and Path(chroot).is_dir():
+        os.chroot(chroot)
+        os.chdir("/")
+    os.setgroups(groups)
+    os.setgid(postfix.pw_gid)
+    os.setuid(postfix.pw_uid)
+
+
+def main() -> int:
+    """Work off what standard input describes."""
+    work = json.loads(sys.stdin.buffer.read())
+    keep_memory_private()
+    library = _Library(work["options"], work["plugins"])
+    code = library.code
+    if code == _OK:
+        _become_smtpd(work["chroot"])
+        code = library.look_up(work["name"].encode(), work["realm"].encode() or None)
+    sys.stdout.write(json.dumps({"code": code, "said": library.said}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
