@@ -42,7 +42,7 @@ pgrep -l 'saslauthd|master' | cut -d' ' -f2 | sort; ss -Hltn | awk '{print $4}' 
 find / -xdev -name '*postfix-auth-*' ! -path '/var/lib/*' ! -path '/opt/*'
 """
 #: What Debian's own purging leaves behind: users and groups, aliases, and passwords.
-_LEFT = re.compile(r"etc/(passwd|shadow|subuid|subgid|aliases|sasldb2)|^(postfix|postdrop|sasl):")
+_LEFT = re.compile(r"etc/(passwd|shadow|subuid|subgid|aliases|sasldb2)|^(postfix|postdrop|sasl|ssl-cert):")
 
 
 @pytest.fixture
