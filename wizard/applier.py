@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard import journal, keeper
+from wizard import drift, journal, keeper, lock
 from wizard.changes import KINDS, InstallPackages, RestartService, WriteFile, codec
 from wizard.errors import WizardError
 from wizard.events import Teller
@@ -93,7 +93,7 @@ class Applier:
             return error.exit_code
         try:
             self._make(changes)
-            self.checkpoint.seal(self.root, changes)
+            drift.seal(self.checkpoint, self.root, changes)
             if work["test"]:
                 test(self.root, str(work["user"]), str(work["password"]), self._teller)
             self._settle(int(str(work["confirm"])))
@@ -169,7 +169,7 @@ def main() -> int:
     hold_on()
     work: dict[str, codec.Json] = json.loads(sys.stdin.buffer.read())
     root = Root(Path(str(work["root"])))
-    journal.sign(int(str(work["lock"])))
+    lock.sign(int(str(work["lock"])))
     applier = Applier(journal.named(root, str(work["checkpoint"])), root)
     packed = work.get("changes")
     if isinstance(packed, list):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard import journal, keeper, policyfile
+from wizard import drift, journal, keeper, lock, policyfile
 from wizard.changes import codec
 from wizard.errors import HostError, PolicyError
 from wizard.events import Event
@@ -54,7 +54,7 @@ class Handle:
     def finished(self) -> bool:
         """Whether the process has ended; one more :meth:`poll` then gets the rest of what it told."""
         if self._process is None:
-            return not journal.locked(self.root)
+            return not lock.held(self.root)
         return self._process.poll() is not None
 
     @property
@@ -103,7 +103,7 @@ def start(
         WizardError: when no checkpoint can be written.
 
     """
-    fd = journal.lock(root)
+    fd = lock.take(root)
     try:
         refuse_half_way(root)
         checkpoint = journal.create(root, plan.summary, policyfile.render(plan.whole))
@@ -145,7 +145,7 @@ def roll_back(checkpoint: Checkpoint, root: Root) -> Handle:
             this one changed.
 
     """
-    fd = journal.lock(root)
+    fd = lock.take(root)
     try:
         checkpoint = journal.named(root, checkpoint.id)
         if checkpoint.state is State.ROLLED_BACK:
@@ -158,7 +158,7 @@ def roll_back(checkpoint: Checkpoint, root: Root) -> Handle:
 
 
 def _refuse_conflicts(checkpoint: Checkpoint, root: Root) -> None:
-    edited = [f"{drift.path} was edited since" for drift in checkpoint.edits(root)]
+    edited = [f"{edit.path} was edited since" for edit in drift.edits(checkpoint, root)]
     built_on = [text for ways in checkpoint.ways_back() for way in ways for text in way.conflicts(root)]
     if edited or built_on:
         listed = "\n  ".join([*edited, *built_on])
@@ -175,7 +175,7 @@ def keep(root: Root) -> Checkpoint:
     """
     if journal.pending(root) is None:
         raise PolicyError("", "there is no change that waits for a confirmation")
-    fd = journal.lock(root)
+    fd = lock.take(root)
     try:
         checkpoint = journal.pending(root)
         if checkpoint is None or checkpoint.deadline < time.time():
@@ -189,7 +189,7 @@ def keep(root: Root) -> Checkpoint:
 
 def unfinished(root: Root) -> Handle | None:
     """Return a handle on what is at work on this host right now, from its beginning; None: nothing is."""
-    if not journal.locked(root):
+    if not lock.held(root):
         return None
     busy = [one for one in journal.checkpoints(root) if one.state in (State.APPLYING, State.ROLLING_BACK)]
     return Handle(busy[-1], root) if busy else None
@@ -203,7 +203,7 @@ def waiting(root: Root) -> Handle | None:
 
 def interrupted(root: Root) -> Handle | None:
     """Return a handle on the change that a process that is no more left half-way; None: there is none."""
-    if journal.locked(root):
+    if lock.held(root):
         return None
     half_way = (one for one in journal.checkpoints(root) if one.state.half_way)
     return next((Handle(one, root) for one in half_way), None)

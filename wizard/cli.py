@@ -77,7 +77,7 @@ def _wizard(arguments: argparse.Namespace, root: Root) -> int:  # noqa: ARG001 -
 
 
 def _status(arguments: argparse.Namespace, root: Root) -> int:
-    from wizard import engine, inventory, journal, report, status  # noqa: PLC0415
+    from wizard import drift, engine, inventory, report, status  # noqa: PLC0415
 
     host = engine.observe(root)
     if arguments.json:
@@ -86,7 +86,7 @@ def _status(arguments: argparse.Namespace, root: Root) -> int:
         from wizard.overview import overview  # noqa: PLC0415
 
         _print(report.overview_lines(overview(host)))
-        _print(report.drift_lines(journal.drift(root), root))
+        _print(report.drift_lines(drift.drift(root), root))
         print()
         _print(report.inventory_lines(inventory.postfix_parts(host), inventory.sasl_parts(host)))
     return _DONE

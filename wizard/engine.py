@@ -9,9 +9,9 @@ import recipes
 from wizard import accounts as sasldb
 from wizard import journal, packages, policyfile, policyrules, remembered
 from wizard.changes import InstallPackages
+from wizard.drift import Drift, drift
 from wizard.errors import HostError
 from wizard.host import Host
-from wizard.journal import Drift, drift
 from wizard.plan import Plan, assemble
 from wizard.policy import Mechanisms, Policy
 from wizard.steps import Note, Wanted

@@ -2,40 +2,36 @@
 
 A checkpoint is a directory for root only, ``/var/lib/postfix-auth/checkpoints/ID``, with ``about.json``
 (time, summary, the policy, how far it got), ``undo.jsonl`` (the ways back, one line a change, in the order of
-the changes), ``after.json`` (a digest of each file as it was left) and ``events.jsonl`` (what the process
-that applies has told so far).
+the changes) and ``events.jsonl`` (what the process that applies has told so far). What it has left is in
+:mod:`wizard.drift`.
 """
 
 from __future__ import annotations
 
-import base64
 import errno
-import fcntl
-import hashlib
 import json
 import os
 import shutil
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from wizard.changes import UNDO_KINDS, WriteFile, codec, disk
-from wizard.changes.differences import unified
+from wizard.changes import UNDO_KINDS, codec, disk
 from wizard.errors import HostError, PolicyError, WizardError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from wizard.changes import Change, Undo
+    from wizard.changes import Undo
     from wizard.root import Root
 
-_HOME = "/var/lib/postfix-auth"
-_ABOUT, _UNDO, _AFTER, _EVENTS = "about.json", "undo.jsonl", "after.json", "events.jsonl"
+#: Where the program keeps what it has done.
+HOME = "/var/lib/postfix-auth"
+_ABOUT, _UNDO, _EVENTS = "about.json", "undo.jsonl", "events.jsonl"
 _BALLAST, _ROOM = "ballast", 1 << 20  # bytes; what is told and noted on the way back fits many times
-_PRIVATE = disk.Look(0, 0, 0o600)
 
 
 class State(StrEnum):
@@ -58,20 +54,6 @@ class State(StrEnum):
     def in_force(self) -> bool:
         """Whether the host is as reviewed."""
         return self in (State.APPLIED, State.KEPT)
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """A file that others have edited ``since`` the change that left it ``was``; None: it is secret."""
-
-    path: str
-    since: str
-    was: bytes | None = field(repr=False)
-
-    def diff(self, root: Root) -> str:
-        """Return what they have done, as a unified diff; nothing of a secret."""
-        now = disk.read(root.file(self.path))
-        return unified(self.path, self.was, now, secret=self.was is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +85,7 @@ class Checkpoint:
         """Note durably that it has come to ``state``; return it so."""
         moved = replace(self, state=state, deadline=deadline)
         about = {key: value for key, value in asdict(moved).items() if key != "directory"}
-        disk.replace(self.directory / _ABOUT, json.dumps(about).encode(), _here())
+        disk.replace(self.directory / _ABOUT, json.dumps(about).encode(), ours())
         return moved
 
     def reserve(self) -> None:
@@ -126,29 +108,6 @@ class Checkpoint:
         line = json.dumps([codec.pack(way) for way in ways]).encode() + b"\n"
         append(self.directory / _UNDO, line)
 
-    def seal(self, root: Root, changes: Iterable[Change]) -> None:
-        """Keep what every file that ``changes`` decide about is now, so that later edits are seen."""
-        shown = {change.path for change in changes if isinstance(change, WriteFile) and not change.secret}
-        paths = dict.fromkeys(path for change in changes for path in change.files)
-        left = {path: _left(root, path, shown=path in shown) for path in paths}
-        disk.replace(self.directory / _AFTER, json.dumps(left).encode(), _here())
-
-    @property
-    def sealed(self) -> tuple[str, ...]:
-        """The files that this change has left."""
-        content = disk.read(self.directory / _AFTER)
-        return tuple(json.loads(content)) if content else ()
-
-    def edits(self, root: Root) -> tuple[Drift, ...]:
-        """Return what others have done since to the files that this change has left."""
-        content = disk.read(self.directory / _AFTER)
-        left: dict[str, dict[str, str]] = json.loads(content) if content else {}
-        return tuple(
-            Drift(path, self.time, base64.b64decode(was["content"]) if "content" in was else None)
-            for path, was in left.items()
-            if _left(root, path, shown=False)["digest"] != was["digest"]
-        )
-
     def ways_back(self) -> tuple[tuple[Undo, ...], ...]:
         """Return what leads back, for each change in the order in which they were made.
 
@@ -160,14 +119,6 @@ class Checkpoint:
         # a line without an end was being written when the machine stopped: its change was not begun
         lines = content.split(b"\n")[:-1]
         return tuple(tuple(codec.unpack(UNDO_KINDS, record) for record in json.loads(line)) for line in lines)
-
-
-def _left(root: Root, path: str, *, shown: bool) -> dict[str, str]:
-    content = disk.read(root.file(path))
-    if content is None:
-        return {"digest": ""}
-    left = {"digest": hashlib.sha256(content).hexdigest()}
-    return left | {"content": base64.b64encode(content).decode()} if shown else left
 
 
 def append(path: Path, line: bytes) -> None:
@@ -185,8 +136,9 @@ def append(path: Path, line: bytes) -> None:
             os.close(fd)
 
 
-def _here() -> disk.Look:
-    return replace(_PRIVATE, uid=os.geteuid(), gid=os.getegid())
+def ours() -> disk.Look:
+    """Return the owner and mode of what is kept here: for this user only, which is root."""
+    return disk.Look(os.geteuid(), os.getegid(), 0o600)
 
 
 def create(root: Root, summary: str, policy: str) -> Checkpoint:
@@ -226,7 +178,7 @@ def _directories(home: Path) -> list[Path]:
 
 
 def _checkpoints(root: Root) -> Path:
-    return root.path(f"{_HOME}/checkpoints")
+    return root.path(f"{HOME}/checkpoints")
 
 
 def _private(directory: Path) -> Path:
@@ -319,73 +271,12 @@ def newest_down_to(root: Root, identity: str) -> tuple[Checkpoint, ...]:
     return (*reversed(later), wanted)
 
 
-def drift(root: Root) -> tuple[Drift, ...]:
-    """Return the files that were edited by hand since a change in force has left them; only root can know."""
-    found: dict[str, Drift | None] = {}
-    try:
-        known = checkpoints(root)
-    except HostError:
-        return ()
-    for one in known:
-        if one.state.in_force:
-            found |= dict.fromkeys(one.sealed)
-            found |= {each.path: each for each in one.edits(root)}
-    return tuple(each for each in found.values() if each)
-
-
 def last_policy(root: Root) -> str:
     """Return the text of the policy that was applied last and is in force; empty if there is none."""
     with suppress(HostError):
         applied = [one.policy for one in checkpoints(root) if one.state.in_force]
         return applied[-1] if applied else ""
     return ""
-
-
-def lock(root: Root) -> int:
-    """Take the lock that whoever changes this host holds; return its file descriptor, to be kept open.
-
-    Raises:
-        HostError: when another run holds it; names its process.
-
-    """
-    path = _lock_file(root)
-    disk.make_parents(path)
-    with disk.explained(path):
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(fd, 20).decode(errors="replace").strip()
-        os.close(fd)
-        raise HostError(
-            f"another run of postfix-auth is at work (process {holder or 'unknown'}); wait for its end"
-        ) from None
-    return fd
-
-
-def _lock_file(root: Root) -> Path:
-    return root.path(f"{_HOME}/lock")
-
-
-def sign(fd: int) -> None:
-    """Write this process down as the holder of the lock, if the disk takes it."""
-    with suppress(OSError):
-        os.pwrite(fd, f"{os.getpid():<19}\n".encode(), 0)
-
-
-def locked(root: Root) -> bool:
-    """Whether some run is at work. Nothing is written to find out."""
-    try:
-        fd = os.open(_lock_file(root), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def read_events(path: Path, offset: int) -> tuple[bytes, int]:

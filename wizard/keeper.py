@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard import journal, services
+from wizard import journal, lock, services
 from wizard.changes import disk
 from wizard.commands import run
 from wizard.errors import HostError
@@ -70,7 +70,7 @@ def _unit() -> str:
         "# takes the last change back unless it is confirmed in time; it goes away by itself\n"
         "[Unit]\n"
         "Description=Takes an unconfirmed change of postfix-auth back\n"
-        "After=network.target postfix.service saslauthd.service\n"
+        "After=network.target postfix.service saslauthd.service dovecot.service\n"
         "[Service]\n"
         f"ExecStart={sys.executable} -P -m wizard.keeper\n"
         f"{environment}"
@@ -122,9 +122,9 @@ def _unconfirmed(root: Root) -> Checkpoint | None:
 def _take_back(root: Root) -> int:
     from wizard.applier import Applier  # noqa: PLC0415 - which arms this keeper
 
-    fd = journal.lock(root)
+    fd = lock.take(root)
     try:
-        journal.sign(fd)
+        lock.sign(fd)
         checkpoint = _unconfirmed(root)
         if checkpoint is None:
             return 0

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
     from wizard.accountcheck import Tried
     from wizard.checks import Result
+    from wizard.drift import Drift
     from wizard.engine import InForce
     from wizard.events import Event
     from wizard.explain import Problem
     from wizard.inventory import PostfixParts, SaslParts, SmtpdConfParts
-    from wizard.journal import Drift
     from wizard.overview import Overview
     from wizard.plan import Plan
     from wizard.root import Root

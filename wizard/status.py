@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from wizard import engine, inventory, journal, obsolete, overview, policyfile, processes
+from wizard import drift, engine, inventory, obsolete, overview, policyfile, processes
 from wizard.errors import ParseError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def as_json(host: Host) -> dict[str, object]:
         "log": overview.log_place(host),
         "policy": _policy(host),
         "obsolete": [asdict(found) for found in obsolete.found(host.postfix)] if host.postfix else [],
-        "drift": [{"path": each.path, "since": each.since} for each in journal.drift(host.root)],
+        "drift": [{"path": each.path, "since": each.since} for each in drift.drift(host.root)],
         "attention": tuple(overview.attention(host)),
     }
 
