@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 from screens import relay_password
 from screens.previewing import planned
-from wizard import applying, engine, logtail, verify
+from wizard import applying, engine, logtail, rehearsal, verify
 from wizard.errors import HostError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from screens.answers import Answers, Situation
     from wizard.applying import Handle
     from wizard.checks import Check, Result
+    from wizard.events import Event
     from wizard.loglines import Line
     from wizard.logtail import Follower
+    from wizard.plan import Plan
 
 _TO_CONFIRM = 120  # seconds; time enough to try a login from elsewhere
 
@@ -40,6 +42,16 @@ def start(situation: Situation, answers: Answers) -> Handle:
     plan = replace(plan, whole=relay_password.named(plan.whole, answers.relay_password))
     confirm = _TO_CONFIRM if root.live else 0
     return applying.start(plan, root, user=answers.user, password=answers.password, confirm=confirm)
+
+
+def rehearse(plan: Plan, situation: Situation, answers: Answers) -> Iterator[Event]:
+    """Apply and test ``plan`` in a shadow of this host; leaving off early ends it.
+
+    Raises:
+        HostError: when there can be no shadow here.
+
+    """
+    return rehearsal.rehearse(plan, situation.host, user=answers.user, password=answers.password)
 
 
 def resume(situation: Situation) -> Handle:

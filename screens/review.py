@@ -10,6 +10,7 @@ from textual.containers import VerticalScroll
 
 from screens import saving
 from screens.answers import Intent
+from screens.rehearsing import Rehearsal
 from screens.relay_password import named
 from screens.widgets.choice_list import Listing
 from screens.widgets.dialogs import FileName
@@ -43,9 +44,10 @@ class ReviewStep(Step):
 
     short = "Review"
     question = "Nothing has been changed yet"
-    keys = "a apply   d print the diff   s save policy   tab scroll   esc back   F1 help"
+    keys = "a apply   r rehearse   d print the diff   s save policy   esc back   F1 help"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "apply", show=False),
+        Binding("r", "rehearse", show=False),
         Binding("d", "print", show=False),
         Binding("s", "save", show=False),
     ]
@@ -123,6 +125,14 @@ class ReviewStep(Step):
         """Ask for the last yes; if there is nothing to apply, go on to the tests."""
         if self._preview and self._preview.plan and not self._no_apply:
             await self.run_action("screen.apply")
+        else:
+            self.app.bell()
+
+    async def action_rehearse(self) -> None:
+        """Try it in a shadow of this host first, where there is something to try."""
+        plan = self._preview.plan if self._preview else None
+        if plan and plan.pending:
+            await self.app.push_screen(Rehearsal(plan, self.situation, self.answers))
         else:
             self.app.bell()
 

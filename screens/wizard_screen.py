@@ -306,6 +306,8 @@ class WizardScreen(Screen[int]):
         count = len(plan.changes)
         changes = "1 change" if count == 1 else f"{count} changes"
         text = f"{changes}, {plan.interruption}. If a step or a test fails, all is put back as it was."
+        if self._root.live:
+            text += " If all goes well, it waits two minutes for you to keep it."
         await self.app.push_screen(Question("Apply this now?", text, yes="apply", no="not yet"), self._agreed)
 
     async def _agreed(self, yes: bool | None) -> None:
