@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line: what was measured, here and at the ``peer`` of that name, in ``unit`` ("s" or "bytes").
+    """One line: what was measured, here and at the ``peer`` of that name, in ``unit`` ("s", "bytes", "": a count).
 
     ``aim`` says what was aimed at; empty if the figure is only to be known.
     """
@@ -80,4 +80,4 @@ def table(figures: Iterable[Figure]) -> str:
 def _amount(value: float | None, unit: str) -> str:
     if value is None:
         return ""
-    return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.3f} {unit}"
+    return f"{value:.3f} s" if unit == "s" else f"{value:.0f} {unit}".rstrip()
