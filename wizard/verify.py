@@ -11,6 +11,7 @@ import psutil
 import recipes
 from wizard import accounts, checks
 from wizard.check_caller import Account
+from wizard.check_log import RunLog
 from wizard.check_networks import stranger
 from wizard.check_targets import targets
 from wizard.choices import owns_accounts
@@ -45,11 +46,19 @@ def run(
     """
     called = targets(host)
     _await(called)
-    with _account(host, user, password) as account:
+    told: dict[Check, Result] = {}
+    with RunLog(host) as log, _account(host, user, password) as account:
         wanted = checks.derive(called, account, stranger_source=stranger(host))
         if on_checks:
             on_checks(wanted)
-        return checks.run(wanted, on_result=on_result)
+
+        def tell(result: Result) -> None:
+            told[result.check] = log.explained(result)
+            if on_result:
+                on_result(told[result.check])
+
+        checks.run(wanted, on_result=tell)
+    return tuple(told[check] for check in wanted)
 
 
 @contextmanager

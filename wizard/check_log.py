@@ -1,0 +1,62 @@
+"""What the log adds to a test that failed: the back end's own words, which no reply of Postfix repeats.
+
+A directory that is down and a wrong password are the same 535 to the client; saslauthd's line tells which.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from wizard import explain, logtail
+from wizard.loglines import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Self
+
+    from wizard.checks import Result
+    from wizard.host import Host
+    from wizard.loglines import Line
+
+_LATE = 0.4  # seconds that a line may come after the reply it belongs to
+_MOST = 2  # problems; the first ones are the cause, the rest follows from them
+_SERIOUS = (Severity.PANIC, Severity.FATAL, Severity.ERROR, Severity.WARNING)
+
+
+class RunLog:
+    """The mail log of ``host`` while tests run. Close it, or use it in a ``with``."""
+
+    def __init__(self, host: Host) -> None:
+        named = host.postfix.value("maillog_file") if host.postfix else ""
+        self._follower = logtail.Follower(logtail.discover(host.root, named), host.root)
+        self._lines: list[Line] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._follower.close()
+
+    def explained(self, result: Result) -> Result:
+        """Return ``result``, with the causes that the log names if it failed."""
+        if result.ok:
+            return result
+        time.sleep(_LATE)
+        self._lines += self._follower.poll()
+        found = {problem.id: problem for problem in self._problems(result)}
+        worst = sorted(found.values(), key=lambda problem: _SERIOUS.index(problem.severity))[:_MOST]
+        causes = [f"The log says: {problem.cause} {problem.remedy}" for problem in worst]
+        return replace(result, explanation=" ".join([result.explanation, *causes]).strip())
+
+    def _problems(self, result: Result) -> Iterator[explain.Problem]:
+        """Yield the problems in lines that the test caused, and in those of who can't name a client."""
+        attribution = logtail.Attribution({result.source_address})
+        for line in self._lines:
+            owner = attribution.owner(line)
+            if owner is None and line.program.startswith("postfix"):
+                continue
+            problem = explain.explain(line)
+            if problem and problem.severity in _SERIOUS:
+                yield problem
