@@ -11,6 +11,8 @@ from recipes import (
     authorization,
     auxprop,
     backend,
+    dovecot,
+    dovecot_side,
     fresh,
     mechanisms,
     packages,
@@ -39,6 +41,7 @@ BACKENDS: tuple[BackendRecipe, ...] = (
     saslauthd.ELSEWHERE,
     auxprop.SASLDB,
     sql.SQL,
+    dovecot.DOVECOT,
 )
 
 
@@ -78,6 +81,8 @@ def steps(wanted: Wanted) -> Iterator[Step]:
         yield from _nothing_at_boot(wanted, recipe)
     if recipe:
         yield from mechanisms.steps(wanted, recipe)
+    if recipe and given.backend and recipe.sasl_type != "dovecot":
+        yield from dovecot_side.leave(wanted)
     yield from tls.steps(wanted)
     yield from submission.steps(wanted)
     yield from authorization.steps(wanted)
@@ -86,7 +91,7 @@ def steps(wanted: Wanted) -> Iterator[Step]:
 
 def _nothing_at_boot(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Note]:
     if not processes.boots(wanted.host.root):
-        needed = ("postfix", "saslauthd") if "saslauthd" in recipe.needs else ("postfix",)
+        needed = ("postfix", *(name for name in ("saslauthd", "dovecot") if name in recipe.needs))
         commands = " and ".join(f"'{' '.join(services.by_hand(service, 'start'))}'" for service in needed)
         yield Note(
             "there is no init here, as in a container, so nothing starts services at boot: "
@@ -100,8 +105,8 @@ def read(host: Host) -> Policy:
         return Policy()
     if host.postfix.auth_services:
         service = host.postfix.auth_services[0]
-        cyrus = host.postfix.value("smtpd_sasl_type", service) == "cyrus"
-        found = next((back for r in BACKENDS if (back := r.read(host))), None) if cyrus else None
+        kind = host.postfix.value("smtpd_sasl_type", service)
+        found = next((back for r in BACKENDS if r.sasl_type == kind and (back := r.read(host))), None)
     else:
         found = None
     return Policy(

@@ -26,6 +26,7 @@ class BackendRecipe:
     ``serves``: mechanisms it can verify, ``refusal`` why no others. ``usual``: what it offers unless told.
     ``owns_accounts``: whether a test account can be made in it. ``keys``: its entries in smtpd.conf.
     ``steps``: whatever else it needs. ``read``: the same back from a host, None if it is another one.
+    ``sasl_type``: whom smtpd asks, the SASL library or Dovecot (postconf(5), smtpd_sasl_type).
     """
 
     types: tuple[type[Backend], ...]
@@ -37,6 +38,7 @@ class BackendRecipe:
     keys: Callable[[Wanted], Mapping[str, str]]
     steps: Callable[[Wanted], Iterator[Step]]
     read: Callable[[Host], Backend | None]
+    sasl_type: str = "cyrus"
 
 
 _OWN_KEYS = ("pwcheck_method", "auxprop_plugin", "saslauthd_path")
@@ -44,12 +46,21 @@ _OWN_PREFIXES = ("sql_", "ldapdb_")
 
 
 def steps(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Step]:
-    """Yield what makes smtpd ask this back end: the SASL type, smtpd.conf, and the back end's own steps."""
+    """Yield what makes smtpd ask this back end: the SASL type, its settings, and the back end's own steps."""
     backend = wanted.policy.backend
     if backend is None:
         return
     why = f"asks the back end {backend.type} (Postfix SASL_README)"
-    yield from set_for(wanted, "smtpd_sasl_type", "cyrus", why)
+    edits = tuple(set_for(wanted, "smtpd_sasl_type", recipe.sasl_type, why))
+    yield from edits
+    if edits:
+        yield Act("postfix", "reload", f"asks the back end {backend.type}")
+    if recipe.sasl_type == "cyrus":
+        yield from _smtpd_conf(wanted, recipe, why)
+    yield from recipe.steps(wanted)
+
+
+def _smtpd_conf(wanted: Wanted, recipe: BackendRecipe, why: str) -> Iterator[Step]:
     yield from set_for(wanted, "smtpd_sasl_path", application(wanted.postfix), why)
     path = smtpd_conf_path(wanted.host)
     if wanted.host.platform.sasl.honours_config_path and not wanted.postfix.value("cyrus_sasl_config_path"):
@@ -68,7 +79,6 @@ def steps(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Step]:
             yield Edit(path, smtpdconf.SetKey(key, value), why)
         if found.keys.get(key) != value:
             yield Act("postfix", "reload", "reads smtpd.conf anew")
-    yield from recipe.steps(wanted)
 
 
 def smtpd_conf_path(host: Host) -> str:
@@ -100,7 +110,10 @@ def offered(policy: Policy, recipe: BackendRecipe) -> tuple[str, ...]:
 
 
 def notes(host: Host) -> Iterator[str]:
-    """Yield what smtpd.conf says beyond the keys that a policy is made of."""
+    """Yield what smtpd.conf says beyond the keys that a policy is made of; nothing where nobody reads it."""
+    postfix = host.settled_postfix
+    if all(postfix.value("smtpd_sasl_type", service) != "cyrus" for service in postfix.auth_services):
+        return
     conf = host.smtpd_conf
     if len(conf.methods) > 1:
         yield f"set by hand: pwcheck_method asks {' and '.join(conf.methods)}, a policy has one back end"

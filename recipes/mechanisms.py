@@ -1,4 +1,4 @@
-"""Which mechanisms are offered, and when: mech_list in smtpd.conf, the security options in main.cf.
+"""Which mechanisms are offered, and when: mech_list in smtpd.conf (or Dovecot), security options in main.cf.
 
 ``noplaintext`` hides PLAIN and LOGIN; ``smtpd_sasl_tls_security_options`` says the same inside TLS. An smtpd
 whose options leave no mechanism at all dies at every connection, so each combination is checked first.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from recipes import dovecot, dovecot_facts
 from recipes.backend import offered, smtpd_conf_path
 from wizard.errors import PolicyError
 from wizard.formats import maincf, mastercf, smtpdconf
@@ -47,15 +48,19 @@ def steps(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Step]:
     for name in offer:
         if name in OUTDATED:
             yield Note(f"{name} is outdated: {OUTDATED[name]}")
+    yield from dovecot.offer(wanted, offer) if recipe.sasl_type == "dovecot" else _mech_list(wanted, offer)
+    yield from _options(wanted, offer)
+    value = "yes" if wanted.policy.mechanisms.outlook_compatible else "no"
+    yield from set_for(wanted, "broken_sasl_auth_clients", value, "announces AUTH= as Outlook 2003 wants it")
+
+
+def _mech_list(wanted: Wanted, offer: tuple[str, ...]) -> Iterator[Step]:
     if wanted.host.smtpd_conf.mech_list != offer:
         path = smtpd_conf_path(wanted.host)
         yield Edit(
             path, smtpdconf.SetKey("mech_list", " ".join(offer)), "offers what the back end can verify"
         )
         yield Act("postfix", "reload", "reads smtpd.conf anew")
-    yield from _options(wanted, offer)
-    value = "yes" if wanted.policy.mechanisms.outlook_compatible else "no"
-    yield from set_for(wanted, "broken_sasl_auth_clients", value, "announces AUTH= as Outlook 2003 wants it")
 
 
 def _refuse_dead_ends(wanted: Wanted, offer: tuple[str, ...]) -> None:
@@ -130,6 +135,14 @@ def _set_options(
                 yield from set_for(wanted, name, value, why)
 
 
+def _listed_for_libsasl(host: Host) -> tuple[str, ...]:
+    # libsasl wants blanks; who wrote commas meant the same
+    meant = tuple(" ".join(host.smtpd_conf.mech_list).replace(",", " ").split())
+    listed = meant or tuple(name for name in PREFERENCE if name in host.mechanisms)
+    # noanonymous is Postfix's default, and no policy may ask for what it hides
+    return tuple(name for name in listed if name != "ANONYMOUS")
+
+
 def _listed(flags: frozenset[str]) -> str:
     return ", ".join(sorted(flags | _ALWAYS))
 
@@ -147,12 +160,9 @@ def read(host: Host) -> Mechanisms | None:
     postfix = host.settled_postfix
     if not postfix.auth_services:
         return None
-    # libsasl wants blanks; who wrote commas meant the same
-    meant = tuple(" ".join(host.smtpd_conf.mech_list).replace(",", " ").split())
-    listed = meant or tuple(name for name in PREFERENCE if name in host.mechanisms)
-    # noanonymous is Postfix's default, and no policy may ask for what it hides
-    listed = tuple(name for name in listed if name != "ANONYMOUS")
     service = postfix.auth_services[0]
+    by_dovecot = postfix.value("smtpd_sasl_type", service) == "dovecot"
+    listed = dovecot_facts.offered_now(host) if by_dovecot else _listed_for_libsasl(host)
     tls_first = all(postfix.auth_in_tls_only(s) for s in postfix.auth_services)
     before = _split(postfix.value(_PLAIN_OPTIONS, service))
     if "noplaintext" in _split(postfix.value(_TLS_OPTIONS, service)):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from recipes import dovecot
 from recipes.backend import offered
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from recipes.backend import BackendRecipe
     from wizard.host import Host
     from wizard.policy import Policy
@@ -16,11 +19,16 @@ def needed(policy: Policy, host: Host, recipe: BackendRecipe | None) -> tuple[st
     """Return the packages that are not installed yet, in the order in which they are named to the admin."""
     found = list(host.missing("postfix"))
     if recipe and policy.backend:
-        found += host.missing(*recipe.needs)
-        for mechanism in offered(policy, recipe):
-            package = host.platform.package_of(mechanism)
-            if package and package not in host.packages:
-                found.append(package)
+        by_dovecot = recipe.sasl_type == "dovecot"
+        found += dovecot.packages(policy, host) if by_dovecot else _sasl(policy, host, recipe)
     if policy.smarthost and policy.smarthost.user:
         found += host.missing("mechanisms")
     return tuple(dict.fromkeys(found))
+
+
+def _sasl(policy: Policy, host: Host, recipe: BackendRecipe) -> Iterator[str]:
+    yield from host.missing(*recipe.needs)
+    for mechanism in offered(policy, recipe):
+        package = host.platform.package_of(mechanism)
+        if package and package not in host.packages:
+            yield package

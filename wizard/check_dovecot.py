@@ -5,6 +5,7 @@ Source: Dovecot's authentication protocol, "Client <-> Server"; Postfix SASL_REA
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 from pathlib import Path
@@ -31,6 +32,15 @@ def mechanisms(path: str, queue_directory: str) -> tuple[str, ...]:
     except (OSError, ValueError):
         return ()
     return tuple(_offered(said.decode(errors="replace")))
+
+
+def on_loopback(path: str) -> bool:
+    """Whether ``path``, a value ``inet:HOST:PORT``, stays on this host."""
+    name = path.removeprefix("inet:").rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name.lower() == "localhost"
 
 
 def _connected(path: str, queue_directory: str) -> socket.socket:

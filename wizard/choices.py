@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import recipes
+from recipes import dovecot_facts
+from recipes.dovecot import DOVECOT
 from recipes.mechanisms import OUTDATED
 from wizard.policy import (
     AuxpropLdapdb,
@@ -79,7 +81,18 @@ def backends() -> tuple[Choice, ...]:
 def mechanisms(host: Host, backend: Backend) -> tuple[Choice, ...]:
     """Return every mechanism in the order to offer them, with the reason where ``backend`` can't serve it."""
     recipe = recipes.recipe_of(type(backend))
+    if isinstance(backend, Dovecot):
+        return tuple(_dovecots_mechanism(host, name, backend) for name in PREFERENCE)
     return tuple(_mechanism(host, name, recipe) for name in PREFERENCE) if recipe else ()
+
+
+def _dovecots_mechanism(host: Host, name: str, backend: Dovecot) -> Choice:
+    offered = () if backend.configure else dovecot_facts.answer(backend.address, host)
+    off = "" if name in DOVECOT.serves else OUTDATED.get(name, DOVECOT.refusal)
+    if not off and offered and name not in offered:
+        off = f"Dovecot at {backend.address} does not offer it: see its auth_mechanisms"
+    off = off or dovecot_facts.refusal(host, name)
+    return Choice(name, name, _about(name), off, recommended=name in DOVECOT.usual)
 
 
 def _mechanism(host: Host, name: str, recipe: BackendRecipe) -> Choice:

@@ -13,13 +13,14 @@ from wizard.drift import Drift, drift
 from wizard.errors import HostError
 from wizard.host import Host
 from wizard.plan import Plan, assemble
-from wizard.policy import Mechanisms, Policy
+from wizard.policy import Dovecot, Mechanisms, Policy
 from wizard.steps import Note, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wizard.accounts import Sasldb
+    from wizard.policy import Backend
     from wizard.root import Root
     from wizard.steps import Step
 
@@ -55,10 +56,16 @@ def in_force(host: Host) -> InForce:
     """
     read = recipes.read(host)
     last = journal.last_policy(host.root)
-    recipe = recipes.recipe_of(type(read.backend)) if read.backend else None
-    usual = recipe.usual if recipe else ()
-    policy = remembered.reword(read, policyfile.parse(last) if last else Policy(), usual)
+    policy = remembered.reword(read, policyfile.parse(last) if last else Policy(), _usual(read))
     return InForce(policy, tuple(recipes.notes(host)))
+
+
+def _usual(read: Policy) -> tuple[str, ...]:
+    """Return the mechanisms that an empty list means with the back end in force."""
+    if isinstance(read.backend, Dovecot) and not read.backend.configure and read.mechanisms:
+        return read.mechanisms.offer  # whatever Dovecot offers
+    recipe = recipes.recipe_of(type(read.backend)) if read.backend else None
+    return recipe.usual if recipe else ()
 
 
 def completed(policy: Policy, host: Host) -> Policy:
@@ -74,11 +81,14 @@ def completed(policy: Policy, host: Host) -> Policy:
     )
     if whole.backend and not whole.mechanisms:
         return replace(whole, mechanisms=Mechanisms())
-    return whole if policy.mechanisms else _served(whole)
+    return whole if policy.mechanisms else _served(whole, read.backend)
 
 
-def _served(whole: Policy) -> Policy:
+def _served(whole: Policy, before: Backend | None) -> Policy:
     """Return ``whole`` without the mechanisms in force that its back end, a new one perhaps, can't serve."""
+    if isinstance(whole.backend, Dovecot) and not isinstance(before, Dovecot) and whole.mechanisms:
+        # what another one could verify says nothing of the passwords that Dovecot has
+        return replace(whole, mechanisms=replace(whole.mechanisms, offer=()))
     recipe = recipes.recipe_of(type(whole.backend)) if whole.backend else None
     if recipe is None or whole.mechanisms is None:
         return whole

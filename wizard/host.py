@@ -8,7 +8,7 @@ import shutil
 import socket
 import stat
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from wizard import platforms, sasl
+from wizard import dovecot, platforms, sasl
 from wizard.commands import run
 from wizard.errors import HostError
 from wizard.postfix import Postconf, Postfix
@@ -269,6 +269,19 @@ class Host:
     def saslauthd(self) -> sasl.Saslauthd:
         """How saslauthd is configured."""
         return sasl.saslauthd(self.platform, self.read(self.platform.saslauthd.defaults))
+
+    @cached_property
+    def dovecot(self) -> dovecot.Settings | None:
+        """How Dovecot is configured; None if there is none here, or it can't read its configuration."""
+        with suppress(HostError):
+            return dovecot.settings(dovecot.DIRECTORY) if self.has_dovecot else None
+        return None
+
+    @property
+    def has_dovecot(self) -> bool:
+        """Whether this host has a Dovecot that can be asked what it reads."""
+        parts = (dovecot.DOVECONF, f"{dovecot.DIRECTORY}/{dovecot.MAIN}")
+        return self.root.live and all(self.exists(part) for part in parts)
 
     @cached_property
     def mechanisms(self) -> frozenset[str]:

@@ -140,7 +140,7 @@ def _services(acts: Sequence[Act], host: Host, work: Sequence[Change]) -> Iterat
     """Yield one change a service: the strongest of what was asked for, if anything is to be done."""
     if not host.root.live:
         return
-    for service in ("saslauthd", "postfix"):
+    for service in ("saslauthd", "dovecot", "postfix"):
         mine = [act for act in acts if act.service == service]
         state = changes.service_state(service, host.root)
         actions = {act.action for act in mine}

@@ -40,6 +40,19 @@ class SaslauthdPlaces:
 
 
 @dataclass(frozen=True, slots=True)
+class DovecotPlaces:
+    """How this distribution's Dovecot is configured. ``version``: its syntax, 2.3 or 2.4.
+
+    ``drop_in``: the file of ours, which the distribution's dovecot.conf includes. ``mechanisms``: package ->
+    mechanisms it brings.
+    """
+
+    version: tuple[int, ...]
+    drop_in: str
+    mechanisms: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Platform:
     """One release of one distribution.
 
@@ -57,6 +70,7 @@ class Platform:
     arriving: Mapping[str, str]
     sasl: SaslPlaces
     saslauthd: SaslauthdPlaces
+    dovecot: DovecotPlaces
     ca_file: str
     tls_directory: str
     main_cf: str
@@ -112,6 +126,11 @@ def _load(table: Path) -> Platform:
             sasldb=data["sasl"]["sasldb"],
         ),
         saslauthd=SaslauthdPlaces(**data["saslauthd"]),
+        dovecot=DovecotPlaces(
+            version=tuple(data["dovecot"]["version"]),
+            drop_in=data["dovecot"]["drop_in"],
+            mechanisms=_tuples(data["dovecot"]["mechanisms"]),
+        ),
         ca_file=data["tls"]["ca_file"],
         tls_directory=data["tls"]["directory"],
         main_cf=data["postfix"]["main_cf"],

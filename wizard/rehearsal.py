@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _PROJECT = Path(__file__).resolve().parent.parent
 _UNSHARE = ("unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--propagation", "private")
-_SERVICES = ("postfix", "saslauthd")
+_SERVICES = ("postfix", "saslauthd", "dovecot")
 
 
 def rehearse(plan: Plan, host: Host, *, user: str = "", password: Secret | None = None) -> Iterator[Event]:

@@ -1,4 +1,4 @@
-"""Starts, stops and reloads Postfix and saslauthd: under systemd, and on hosts without any init (containers).
+"""Starts, stops and reloads mail services: under systemd, and on hosts without any init (containers).
 
 Whether it worked is asked of the processes, for units say little: Debian 12's ``postfix.service`` is a stub,
 and its saslauthd script ends well without starting anything.
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SECONDS = 20.0  # a start that takes longer is taken for a failure
 _NOT_THERE = 127
+_RELOADS = {"postfix": ("postfix", "reload"), "dovecot": ("doveadm", "reload")}
 
 
 def systemd() -> bool:
@@ -45,6 +46,8 @@ def start(service: str) -> None:
     doing = f"starting {service}"
     if systemd():
         run(["systemctl", "daemon-reload"]).expect(doing)
+        # systemd refuses what was started often; who starts it here means it
+        run(["systemctl", "reset-failed", service])
         # a unit that stays active while its processes are gone would not be started by "start"
         outcome = run(["systemctl", "restart", service], timeout=_SECONDS * 2)
     else:
@@ -85,17 +88,17 @@ def restart(service: str) -> None:
 
 
 def reload(service: str) -> None:
-    """Let ``service`` read its configuration anew, without an interruption.
+    """Let ``service`` read its configuration anew, without an interruption where it can.
 
     Raises:
         WizardError: when it can't.
 
     """
     doing = f"reloading {service}"
-    if service != "postfix":
+    if service not in _RELOADS:
         restart(service)
         return
-    outcome = run(["postfix", "reload"])
+    outcome = run(_RELOADS[service])
     if not outcome.ok or not running(service):
         raise WizardError(f"{doing}: {_said(service, outcome)}")
 

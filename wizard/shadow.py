@@ -165,7 +165,7 @@ def _rehearse(work: dict[str, codec.Json], teller: Teller) -> None:
     os.utime(MAIN_CF, (0, 0))
     wanted = {str(name) for name in _listed(work["running"])}
     wanted |= {change.service for change in changes if isinstance(change, ServiceChange)}
-    for service in sorted(wanted, reverse=True):  # saslauthd before postfix
+    for service in sorted(wanted, key=lambda name: name == "postfix"):  # it asks the others
         teller.tell("step", f"start {service}", len(steps), len(steps))
         services.start(service)
     test(Root(), str(work["user"]), str(work["password"]), teller)

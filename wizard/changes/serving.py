@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from wizard import processes, services
+from wizard import dovecot, processes, services
 from wizard.changes.base import Change, Undo
 from wizard.errors import WizardError
 
 if TYPE_CHECKING:
     from wizard.root import Root
 
-_SERVICES = ("postfix", "saslauthd")
+_SERVICES = ("postfix", "saslauthd", "dovecot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,9 @@ class ReloadService(ServiceChange):
     def apply(self, root: Root) -> None:  # noqa: ARG002 - there is but one live host
         """Reload it; WizardError when it can't."""
         services.reload(self.service)
+        if self.service == "dovecot":
+            # an smtpd that finds nobody there is not tried again for a minute
+            dovecot.wait_for_answer()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,9 @@ class Revive(Undo):
         """Restart or stop it."""
         if not root.live:
             return
-        if self.running:
+        if self.running and self.service == "dovecot" and processes.running("dovecot"):
+            services.reload(self.service)  # whoever reads mail stays connected
+        elif self.running:
             services.restart(self.service)
         elif processes.running(self.service):
             services.stop(self.service)

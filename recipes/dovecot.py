@@ -1,0 +1,109 @@
+"""Dovecot as back end: smtpd asks it at a socket, and its own auth_mechanisms decide what is offered.
+
+Source: SASL_README, "Configuring Dovecot SASL"; mechanisms and databases as measured with 2.3 and 2.4.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recipes import chroot, dovecot_facts, dovecot_side
+from recipes.backend import BackendRecipe
+from recipes.dovecot_facts import INET, below_queue
+from wizard import check_dovecot, syntax
+from wizard.errors import PolicyError
+from wizard.policy import Dovecot
+from wizard.steps import Act, Note, set_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wizard.host import Host
+    from wizard.policy import Backend, Policy
+    from wizard.steps import Step, Wanted
+
+
+def _backend(policy: Policy) -> Dovecot:
+    if not isinstance(policy.backend, Dovecot):
+        raise TypeError(f"{policy.backend} is not Dovecot")
+    return policy.backend
+
+
+def _steps(wanted: Wanted) -> Iterator[Step]:
+    """Yield Postfix's side."""
+    address = below_queue(_backend(wanted.policy).address, wanted.host)
+    if address.startswith("/") and True in chroot.after(wanted):
+        raise PolicyError(
+            "backend.address",
+            f"must be a path below {wanted.host.queue_directory}, such as private/auth: chrooted smtpd can't "
+            f"reach {address}",
+        )
+    if address.startswith(INET):
+        yield _over_tcp(wanted.host, address)
+    why = "where smtpd finds Dovecot; below the queue directory it is right for chrooted smtpd as well"
+    edits = tuple(set_for(wanted, "smtpd_sasl_path", address, why))
+    yield from edits
+    if edits:
+        yield Act("postfix", "reload", "asks Dovecot")
+
+
+def _over_tcp(host: Host, address: str) -> Note:
+    if check_dovecot.on_loopback(address):
+        who, instead = "every user of this host can", "private/auth is for Postfix only"
+    elif dovecot_facts.elsewhere(address, host):
+        who, instead = (
+            "passwords cross the network unencrypted, and whoever reaches that port can",
+            "use a network that nobody else is in",
+        )
+    else:
+        who, instead = "whoever reaches that port can", "use 127.0.0.1 or private/auth"
+    return Note(f"backend.address: {address}: {who} try passwords there; {instead}")
+
+
+def offer(wanted: Wanted, offered: tuple[str, ...]) -> Iterator[Step]:
+    """Yield what makes Dovecot offer ``offered``, or tell the admin how to.
+
+    Raises:
+        PolicyError: when Dovecot can't offer that.
+        HostError: when it could not read its configuration afterwards.
+
+    """
+    backend = _backend(wanted.policy)
+    if backend.configure:
+        yield from dovecot_side.configured(wanted, backend, offered)
+    else:
+        yield from dovecot_side.leave(wanted)
+        yield from dovecot_side.told(wanted, backend, offered)
+
+
+def packages(policy: Policy, host: Host) -> tuple[str, ...]:
+    """Return the packages that Dovecot needs for ``policy``; none if Dovecot is the admin's to set up."""
+    if not _backend(policy).configure:
+        return ()
+    wanted = policy.mechanisms.offer if policy.mechanisms else ()
+    brings = host.platform.dovecot.mechanisms
+    extra = (package for package, served in brings.items() if set(served).intersection(wanted))
+    every = (*host.platform.packages["dovecot"], *extra)
+    return tuple(dict.fromkeys(package for package in every if package not in host.packages))
+
+
+def _read(host: Host) -> Backend | None:
+    postfix = host.settled_postfix
+    address = below_queue(postfix.value("smtpd_sasl_path", postfix.auth_services[0]), host)
+    if syntax.dovecot_address(address):
+        return None
+    return Dovecot(address, configure=host.exists(host.platform.dovecot.drop_in))
+
+
+DOVECOT = BackendRecipe(
+    types=(Dovecot,),
+    needs=("dovecot",),
+    serves=dovecot_facts.SERVES,
+    refusal=f"Dovecot does not have it; it has {', '.join(sorted(dovecot_facts.SERVES))}",
+    usual=("PLAIN", "LOGIN"),
+    owns_accounts=False,
+    keys=lambda _: {},
+    steps=_steps,
+    read=_read,
+    sasl_type="dovecot",
+)

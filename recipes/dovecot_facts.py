@@ -1,0 +1,72 @@
+"""What is known of the Dovecot on this host: what it offers, what it can't, where its socket lies."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from wizard import check_dovecot
+
+if TYPE_CHECKING:
+    from wizard.host import Host
+
+INET = "inet:"
+SERVES = frozenset(
+    {"SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5"}
+    | {"GSSAPI", "XOAUTH2", "OAUTHBEARER"}
+)
+#: What needs the password in clear, or stored in a scheme of its own.
+NEEDS_STORED = frozenset({"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "DIGEST-MD5"})
+_TOKENS = frozenset({"XOAUTH2", "OAUTHBEARER"})
+#: Databases that can only say whether a password is right; for more Dovecot's auth process does not start.
+_ONLY_VERIFY = frozenset({"pam", "bsdauth", "imap", "oauth2"})
+_LISTED = re.compile(r"^auth_mechanisms = (.*)$", re.MULTILINE)
+
+
+def below_queue(address: str, host: Host) -> str:
+    """Return ``address`` as Postfix should have it: counted from the queue directory where it lies there."""
+    return address.removeprefix("unix:").removeprefix(f"{host.queue_directory}/")
+
+
+def host_of(address: str) -> str:
+    """Return the host of ``inet:HOST:PORT``."""
+    return address.removeprefix(INET).rpartition(":")[0].strip("[]")
+
+
+def elsewhere(address: str, host: Host) -> bool:
+    """Whether ``address`` leads to another host."""
+    local = not address.startswith(INET) or check_dovecot.on_loopback(address)
+    return not local and host_of(address) not in host.addresses
+
+
+def refusal(host: Host, mechanism: str) -> str:
+    """Return why this host's Dovecot can't offer ``mechanism``, as far as that is known; empty: it can."""
+    found = host.dovecot
+    if found is None or not found.passdbs:
+        return ""
+    names = " and ".join(found.passdbs)
+    if mechanism in NEEDS_STORED and _ONLY_VERIFY.issuperset(found.passdbs):
+        return (
+            f"{mechanism} needs stored passwords, and Dovecot's passdb is {names}, which only tells whether "
+            "one is right; Dovecot's authentication would not start"
+        )
+    if mechanism in _TOKENS and "oauth2" not in found.passdbs:
+        return f"{mechanism} needs a passdb oauth2 in Dovecot, and there is {names} only"
+    return ""
+
+
+def answer(address: str, host: Host) -> tuple[str, ...]:
+    """Return what Dovecot offers at ``address``, asked as Postfix does; nothing if nobody answers."""
+    return check_dovecot.mechanisms(address, host.queue_directory) if host.root.live else ()
+
+
+def offered_now(host: Host) -> tuple[str, ...]:
+    """Return what Dovecot offers to Postfix: as it says itself, or else as it is configured."""
+    postfix = host.settled_postfix
+    found = answer(postfix.value("smtpd_sasl_path", postfix.auth_services[0]), host)
+    if not found and (configured := host.dovecot):
+        found = configured.mechanisms
+    if not found:
+        ours = _LISTED.search((host.read(host.platform.dovecot.drop_in) or b"").decode(errors="replace"))
+        found = tuple(ours[1].upper().split()) if ours else ()
+    return tuple(name for name in found if name in SERVES)
