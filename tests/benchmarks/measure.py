@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line: what was measured, here and at the ``peer`` of that name, in ``unit`` ("s", "bytes", "": a count).
+    """One line: what was measured, here and at the ``peer`` of that name.
+
+    ``unit``: "s", "bytes", or "" for a count.
 
     ``aim`` says what was aimed at; empty if the figure is only to be known.
     """
