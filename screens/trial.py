@@ -227,7 +227,10 @@ class TrialStep(Step):
             self._rest(Phase.WAITING if self._countdown.running else Phase.KEPT, event.problem)
 
     def _rest(self, phase: Phase, problem: str) -> None:
-        if self.situation.unsettled or phase is Phase.UNDONE:
+        half_way = self._handle is not None and self._handle.standing.state.half_way
+        if half_way:
+            goal = "take it back"
+        elif self.situation.unsettled or phase is Phase.UNDONE:
             goal = "begin anew"
         else:
             goal = "back to your answers" if phase is Phase.FAILED else "what to tell your users"
@@ -235,6 +238,8 @@ class TrialStep(Step):
         if self._results.failed:
             problem = problem or tally
         self._enter(phase, trial_words.rest(phase, problem, tally, accounts, goal))
+        # whoever looks at the host anew is offered to take back what is half-way
+        self.applied = self.applied or half_way
         self._results.take_focus()
 
     # waiting for the yes

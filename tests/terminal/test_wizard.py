@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from screens.answers import Intent
+from wizard import journal
 from wizard.errors import HostError, PolicyError
 from wizard.events import Event
+from wizard.journal import State
 from wizard.policy import AuxpropSasldb, Mechanisms, Policy, SaslauthdPam, SmarthostTls, Submission
 
 if TYPE_CHECKING:
@@ -282,6 +284,24 @@ def test_a_failure_is_the_exit_code(site: Site) -> None:
         await at.press("ctrl+q")
 
     assert site.drive(script) == 1
+
+
+def test_what_is_left_half_way_is_offered_to_be_taken_back(site: Site) -> None:
+    site.handle.exit_code = 1
+    site.handle.events = [Event("failed", "the process has ended before its work was done")]
+    site.handle.becomes(State.APPLYING)
+    site.handle.release.set()
+    checkpoint = journal.create(site.root, "a change", "")
+
+    async def script(at: Driver) -> None:
+        await to_review(at)
+        await at.press("a", "y")
+        await at.see("ended before its work was done", "Esc: take it back")
+        checkpoint.at(State.APPLYING)
+        await at.press("escape")
+        await at.see("A change was interrupted half-way", "y take it back")
+
+    site.drive(script)
 
 
 def test_after_success_comes_the_card(site: Site) -> None:
