@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     #: Says what is wrong with a text, as the end of a sentence about it; None: nothing.
     Rule = Callable[[str], str | None]
@@ -208,4 +208,15 @@ def sql_select(value: str) -> str | None:
     """The statement that finds a password: ``%u`` is the user, ``%r`` the realm, ``%p`` the property."""
     if "%u" not in value:
         return "must contain %u, where the user's name goes; otherwise all users have one password"
+    for macro in ("%u", "%r"):
+        if any(before.count("'") % 2 == 0 for before in _before(value, macro)):
+            return f"must have {macro} between single quotes: a name is whatever somebody types, SQL included"
     return text(value)
+
+
+def _before(value: str, part: str) -> Iterator[str]:
+    """Yield what stands before each ``part`` of ``value``."""
+    at = value.find(part)
+    while at >= 0:
+        yield value[:at]
+        at = value.find(part, at + 1)

@@ -42,7 +42,7 @@ HOSTILE = st.one_of(
 AROUND: dict[str, str] = {
     "saslauthd-rimap": 'server = "a"',
     "saslauthd-ldap": 'servers = ["ldap://a"]\nsearch_base = "o=a"\nbind_dn = "cn=a"\npassword_file = "/p"',
-    "auxprop-sql": 'engine = "mysql"\ndatabase = "d"\nselect = "%u"\nuser = "u"\npassword_file = "/p"',
+    "auxprop-sql": 'engine = "mysql"\ndatabase = "d"\nselect = "\'%u\'"\nuser = "u"\npassword_file = "/p"',
     "auxprop-ldapdb": 'uri = "ldap://a"\nid = "i"\npassword_file = "/p"',
     "tls": 'source = "self-signed"\nnames = ["a.example"]',
     "smarthost": 'host = "a"\nuser = "u"\npassword_file = "/p"',

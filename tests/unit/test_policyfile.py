@@ -99,7 +99,7 @@ def test_every_back_end_reads_back_what_was_written(name: str) -> None:
 PAM = '[backend]\ntype = "saslauthd-pam"\n'
 LDAP = '[backend]\ntype = "saslauthd-ldap"\nservers = ["ldap://a"]\nsearch_base = "o=a"\n'
 LDAP_AT = '[backend]\ntype = "saslauthd-ldap"\nsearch_base = "o=a"\n'
-SQL = '[backend]\ntype = "auxprop-sql"\nselect = "%u"\n'
+SQL = '[backend]\ntype = "auxprop-sql"\nselect = "\'%u\'"\n'
 RELAY = '[smarthost]\nhost = "a"\n'
 REFUSED = [
     # section and key, what the file says, what the message must say
@@ -233,6 +233,12 @@ def test_a_password_where_its_file_belongs_is_not_repeated(key: str) -> None:
         ("backend.type", "dovecott", 'did you mean "dovecot"'),
         ("backend.hosts", "db.example.com:5432 /run/postgresql", None),
         ("backend.hosts", "db.example.com:0", "from 1 to 65535"),
+        ("backend.select", "SELECT p FROM u WHERE n = '%u' AND r = '%r'", None),
+        ("backend.select", "SELECT p FROM u WHERE a = '%u@%r'", None),
+        ("backend.select", "SELECT p FROM u", "must contain %u"),
+        ("backend.select", "SELECT p FROM u WHERE n = %u", "%u between single quotes"),
+        ("backend.select", 'SELECT p FROM u WHERE n = "%u"', "%u between single quotes"),
+        ("backend.select", "SELECT p FROM u WHERE n = '%u' AND r = %r", "%r between single quotes"),
         ("backend.uri", "ldap://joe:secret@ldap.example.com", "must be an LDAP URI"),
         ("backend.uri", "ldaps://a ldapi:///", None),
         ("backend.address", "private/auth", None),
