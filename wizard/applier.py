@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from wizard import drift, journal, keeper, lock
 from wizard.changes import KINDS, InstallPackages, RestartService, WriteFile, codec
-from wizard.errors import WizardError
+from wizard.errors import WizardError, unforeseen
 from wizard.events import Teller
 from wizard.journal import State
 from wizard.root import Root
@@ -99,7 +99,7 @@ class Applier:
             self._settle(int(str(work["confirm"])))
         except Exception as error:  # whatever it is, the host must not stay half-way
             self.checkpoint.release()
-            self.tell("failed", str(error) if isinstance(error, WizardError) else f"unforeseen: {error!r}")
+            self.tell("failed", str(error) if isinstance(error, WizardError) else unforeseen(error))
             self.roll_back()
             return _FAILED
         return _DONE

@@ -48,16 +48,19 @@ def seal(checkpoint: Checkpoint, root: Root, changes: Iterable[Change]) -> None:
 
 def edits(checkpoint: Checkpoint, root: Root) -> tuple[Drift, ...]:
     """Return what others have done since to the files that ``checkpoint`` has left."""
-    return tuple(
-        Drift(path, checkpoint.time, base64.b64decode(was["content"]) if "content" in was else None)
-        for path, was in _sealed(checkpoint).items()
-        if _left(root, path, shown=False)["digest"] != was["digest"]
-    )
+    with journal.damaged(checkpoint.directory / _AFTER):
+        return tuple(
+            Drift(path, checkpoint.time, base64.b64decode(was["content"]) if "content" in was else None)
+            for path, was in _sealed(checkpoint).items()
+            if _left(root, path, shown=False)["digest"] != was["digest"]
+        )
 
 
 def _sealed(checkpoint: Checkpoint) -> dict[str, dict[str, str]]:
-    content = disk.read(checkpoint.directory / _AFTER)
-    sealed: dict[str, dict[str, str]] = json.loads(content) if content else {}
+    path = checkpoint.directory / _AFTER
+    content = disk.read(path)
+    with journal.damaged(path):
+        sealed: dict[str, dict[str, str]] = dict(json.loads(content)) if content else {}
     return sealed
 
 

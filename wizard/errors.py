@@ -12,6 +12,8 @@ The class says how the program ends::
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class WizardError(Exception):
     """Something failed. ``exit_code`` is what the command line ends with."""
@@ -48,3 +50,12 @@ class ParseError(HostError):
 
 class ChangedSinceReviewError(HostError):
     """A file was changed by somebody else between review and apply; look at the plan again."""
+
+
+def unforeseen(error: Exception) -> str:
+    """Return what broke and where, for a bug report; not its own words, which may repeat a secret."""
+    last = error.__traceback__
+    while last and last.tb_next:
+        last = last.tb_next
+    where = f" at {Path(last.tb_frame.f_code.co_filename).name}, line {last.tb_lineno}" if last else ""
+    return f"unforeseen {type(error).__name__}{where}: please report this"

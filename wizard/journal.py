@@ -12,7 +12,7 @@ import errno
 import json
 import os
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -22,7 +22,7 @@ from wizard.changes import UNDO_KINDS, codec, disk
 from wizard.errors import HostError, PolicyError, WizardError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from wizard.changes import Undo
@@ -118,7 +118,9 @@ class Checkpoint:
         content = disk.read(self.directory / _UNDO) or b""
         # a line without an end was being written when the machine stopped: its change was not begun
         lines = content.split(b"\n")[:-1]
-        return tuple(tuple(codec.unpack(UNDO_KINDS, record) for record in json.loads(line)) for line in lines)
+        with damaged(self.directory / _UNDO):
+            records = [json.loads(line) for line in lines]
+            return tuple(tuple(codec.unpack(UNDO_KINDS, record) for record in change) for change in records)
 
 
 def append(path: Path, line: bytes) -> None:
@@ -209,16 +211,26 @@ def _load(directory: Path) -> Checkpoint | None:
     content = disk.read(directory / _ABOUT)
     if content is None:
         return None
-    about = json.loads(content)
-    return Checkpoint(
-        str(about["id"]),
-        str(about["time"]),
-        str(about["summary"]),
-        str(about["policy"]),
-        State(about["state"]),
-        directory,
-        float(about.get("deadline", 0)),
-    )
+    with damaged(directory / _ABOUT):
+        about = json.loads(content)
+        return Checkpoint(
+            str(about["id"]),
+            str(about["time"]),
+            str(about["summary"]),
+            str(about["policy"]),
+            State(about["state"]),
+            directory,
+            float(about.get("deadline", 0)),
+        )
+
+
+@contextmanager
+def damaged(path: Path) -> Iterator[None]:
+    """Turn what reading a record that was not written here leads to into a HostError for the admin."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
+        raise HostError(f"{path} is damaged; restore it from a backup, or move {path.parent} away") from None
 
 
 def named(root: Root, identity: str) -> Checkpoint:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wizard.changes import RemoveDirectories, Revive
-from wizard.errors import WizardError
+from wizard.errors import WizardError, unforeseen
 
 if TYPE_CHECKING:
     from wizard.changes import Undo
@@ -39,5 +39,5 @@ def _follow(way: Undo, root: Root) -> str:
     except WizardError as error:
         return str(error)
     except Exception as error:  # whatever it is, the rest must be taken back
-        return f"{way.kind}: {error!r}"
+        return f"{way.kind}: {unforeseen(error)}"
     return ""

@@ -68,6 +68,6 @@ def unpack(kinds: Mapping[str, Callable[..., T]], record: Json) -> T:
         raise WizardError(f"damaged record: there is no kind {kind!r}")
     try:
         return make(**{name: decode(value) for name, value in record.items() if name != "kind"})
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
         # the message may name a value, which may be a secret
         raise WizardError(f"damaged record of kind {kind!r}: {type(error).__name__}") from None
