@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 
 _SERVER = "mail.example.net"
 _INSTALLING = 120.0  # seconds at most, for packages and tests
-_GREEN = r"All \d+ tests passed"
+_PASSED = r"\d+ tests passed"
+_WAITS = r"Keep these settings\? Otherwise all is put back in \d+ s"
+#: What a change of the wizard's leaves of itself on the host.
+_SEEN = """
+cd / && find etc/postfix etc/systemd -printf '%p %l %u:%g %m\\n' | sort
+find etc/postfix etc/systemd etc/default -type f | sort | xargs md5sum; getent group sasl
+"""
 
 
 def _swaks(client: Machine, mechanism: str, user: str, password: str, *port: str) -> str:
@@ -54,7 +61,7 @@ def _apply(terminal: Terminal) -> str:
     terminal.press("a")
     terminal.expect("Apply this now")
     terminal.press("y")
-    return terminal.expect(_GREEN + "|✗|FAILED", timeout=_INSTALLING)
+    return terminal.expect(_PASSED + "|✗|FAILED", timeout=_INSTALLING)
 
 
 @pytest.fixture
@@ -136,6 +143,136 @@ def test_accounts_in_sasldb_then_one_port_less(outside: tuple[Machine, Machine])
         assert "master.cf" in screen
         _apply(terminal)
         terminal.press("ctrl+q")
+        terminal.expect("not kept yet")
+        terminal.press("k")
         assert terminal.wait() == 0
     assert client.run(["nc", "-z", _SERVER, "465"], check=False).status != 0
     assert _gsasl(client, "SCRAM-SHA-256", f"bob@{_SERVER}", "builder")
+
+
+#: Kills the process that applies once it has noted the way back from its third change.
+_KILL_AFTER_THREE = """
+mkdir -p /var/lib/postfix-auth/checkpoints && cd /var/lib/postfix-auth/checkpoints
+until [ "$(cat */undo.jsonl 2>/dev/null | wc -l)" -ge 3 ]; do sleep 0.01; done
+pkill -KILL -f '[w]izard.applier'
+"""
+
+
+def _to_review(terminal: Terminal) -> None:
+    terminal.expect("Set up authenticated submission", timeout=30)
+    _walk(terminal, "Back end", "Mechanisms", "TLS", "Submission", "Smarthost", "Accounts", "Review")
+    terminal.expect(r"\d+ changes,", timeout=60)
+
+
+def _applied(terminal: Terminal) -> None:
+    _to_review(terminal)
+    _apply(terminal)
+    terminal.expect(_WAITS)
+
+
+def _state(host: Machine) -> str:
+    found = json.loads(host.run([LAUNCHER, "history", "--json"]).stdout)
+    return str(found["checkpoints"][-1]["state"])
+
+
+def _until(host: Machine, state: str) -> None:
+    deadline = time.monotonic() + 30
+    while (now := _state(host)) != state:
+        assert time.monotonic() < deadline, now
+        time.sleep(0.3)
+
+
+def _hasten(host: Machine, seconds: int) -> None:
+    """Let what waits do so for that many seconds from now on, not for two minutes."""
+    about = "/var/lib/postfix-auth/checkpoints/*/about.json"
+    host.run(f"""sed -i "s/\\"deadline\\": [0-9.]*/\\"deadline\\": $(($(date +%s) + {seconds}))/" {about}""")
+
+
+def test_rehearsed_then_kept(machine: Machine) -> None:
+    with machine.interactive([LAUNCHER]) as terminal:
+        _to_review(terminal)
+        before = machine.run(_SEEN).stdout
+        terminal.press("r")
+        terminal.expect("It works", timeout=_INSTALLING)
+        terminal.expect("Nothing on this host has been changed")
+        assert machine.run(_SEEN).stdout == before
+        terminal.press("escape")
+        terminal.expect("of 10 Review")
+        _apply(terminal)
+        terminal.expect(_WAITS)
+        assert _state(machine) == "applied"
+        time.sleep(1)
+        terminal.screen()
+        painted = len(terminal.transcript)
+        time.sleep(5)
+        terminal.screen()
+        assert 0 < len(terminal.transcript) - painted < 5 * 60  # bytes: a number, once a second
+        terminal.press("k")
+        terminal.expect("Done")
+        assert _state(machine) == "kept"
+        _walk(terminal, "Card")
+        terminal.press("ctrl+q")
+        assert terminal.wait() == 0
+    machine.wait_for_port(587)
+
+
+def test_without_a_yes_it_is_put_back(machine: Machine) -> None:
+    before = machine.run(_SEEN).stdout
+    with machine.interactive([LAUNCHER]) as terminal:
+        _applied(terminal)
+        _hasten(machine, 3)
+        terminal.expect("nobody has confirmed it in time", timeout=30)
+        terminal.expect("everything is as it was before")
+        assert machine.run(_SEEN).stdout == before
+        terminal.press("escape")
+        terminal.expect("of 10 Review")
+        terminal.expect(r"\d+ changes,", timeout=30)
+
+
+def test_a_lost_line_finds_it_again_or_it_is_put_back(machine: Machine) -> None:
+    before = machine.run(_SEEN).stdout
+    with machine.interactive([LAUNCHER]) as terminal:
+        _applied(terminal)
+        terminal.hang_up()
+    with machine.interactive([LAUNCHER]) as terminal:
+        terminal.expect(r"A change from \d\d:\d\d waits for your yes", timeout=30)
+        terminal.expect(_PASSED)
+        terminal.expect(_WAITS)
+        terminal.hang_up()
+    _hasten(machine, 2)
+    _until(machine, "rolled back")
+    assert machine.run(_SEEN).stdout == before
+
+
+def test_undone_by_a_key(machine: Machine) -> None:
+    before = machine.run(_SEEN).stdout
+    with machine.interactive([LAUNCHER]) as terminal:
+        _applied(terminal)
+        terminal.press("u")
+        terminal.expect("Undo everything")
+        terminal.press("y")
+        terminal.expect("Everything is as it was before", timeout=30)
+    assert _state(machine) == "rolled back"
+    assert machine.run(_SEEN).stdout == before
+
+
+def test_killed_half_way_it_is_taken_back_first(machine: Machine) -> None:
+    before = machine.run(_SEEN).stdout
+    with machine.interactive([LAUNCHER]) as terminal:
+        _to_review(terminal)
+        terminal.press("a")
+        terminal.expect("Apply this now")
+        with machine.popen(["sh", "-c", _KILL_AFTER_THREE]):
+            terminal.press("y")
+            terminal.expect("Esc: take it back", timeout=30)
+        terminal.hang_up()
+    assert _state(machine) == "applying"
+    with machine.interactive([LAUNCHER]) as terminal:
+        terminal.expect("A change was interrupted half-way", timeout=30)
+        assert "Set up" not in terminal.screen()
+        terminal.press("y")
+        terminal.expect("Everything is as it was before", timeout=30)
+        assert machine.run(_SEEN).stdout == before
+        terminal.press("enter")
+        terminal.expect("Set up authenticated submission", timeout=30)
+    assert _state(machine) == "rolled back"
