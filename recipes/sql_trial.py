@@ -141,13 +141,13 @@ def _failure(
             options[key] = options[key].removeprefix(queue)
     realm = wanted.policy.authorization.local_domain if wanted.policy.authorization else ""
     smtpd = lookup.Smtpd.of(wanted.host, chrooted=chrooted, realm=realm)
-    return _judged(lookup.nobody(options, smtpd, timeout=_TIMEOUT), backend, host, chrooted=chrooted)
+    return _judged(lookup.check(options, smtpd, timeout=_TIMEOUT), backend, host, chrooted=chrooted)
 
 
 def _judged(answer: Answer, backend: AuxpropSql, host: str, *, chrooted: bool) -> PolicyError | None:
     said = [line.removeprefix(start) for line in answer.said for start in _SAYS if line.startswith(start)]
     wrong = next((line for line in said if line != _NOTHING_FOUND), "")
-    if answer.works:
+    if answer.right or answer.unknown or answer.refused:
         return _query_refused(wrong, backend, host) if wrong else None
     where = "from within the chroot" if chrooted else "as the user postfix, which smtpd is"
     if backend.engine is SqlEngine.SQLITE:

@@ -1,4 +1,4 @@
-"""Looks a user up as smtpd will: by libsasl's own plugins, as the user postfix, from inside the chroot.
+"""Checks a password as smtpd will: by libsasl's own plugins, as the user postfix, from inside the chroot.
 
 libsasl is set up as root and asked after chroot(2) and setuid(2), in the order in which smtpd does it: what
 can't be reached from there is found before anything is saved. It happens in a process of its own, which takes
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from wizard.host import Host
 
 _PROJECT = Path(__file__).parent.parent
-_SERVICE, _NOBODY, _NO_PASSWORD = b"smtp", b"postfix-auth-test", b"postfix-auth-test"
+_SERVICE = b"smtp"
+_NOBODY = "postfix-auth-test"
 _OK, _DEBUG = 0, 5  # SASL_OK, SASL_LOG_DEBUG; above that libsasl would tell passwords
 _END, _GETOPT, _LOG, _GETPATH = 0, 1, 2, 3  # SASL_CB_...
 _UNKNOWN_OPTION = -1  # SASL_FAIL
-_NO_USER, _WRONG_PASSWORD = -20, -13  # SASL_NOUSER, SASL_BADAUTH
+_NO_USER, _WRONG_PASSWORD, _UNAVAILABLE = -20, -13, -24  # SASL_NOUSER, SASL_BADAUTH, SASL_UNAVAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Smtpd:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How looking up a user who does not exist ended.
+    """How checking a password ended.
 
     ``code``: libsasl's; None: it did not end in time. ``said``: its log, the lines for debugging included.
     """
@@ -73,18 +74,35 @@ class Answer:
     said: tuple[str, ...]
 
     @property
-    def works(self) -> bool:
-        """Whether the back end could be asked: it does not know the user, or not that password."""
-        return self.code in (_OK, _NO_USER, _WRONG_PASSWORD)
+    def right(self) -> bool:
+        """Whether user and password are right."""
+        return self.code == _OK
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the back end says that there is no such user."""
+        return self.code == _NO_USER
+
+    @property
+    def refused(self) -> bool:
+        """Whether it says that the password is wrong, be it that of the user or its own."""
+        return self.code == _WRONG_PASSWORD
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether it can't be reached."""
+        return self.code == _UNAVAILABLE
 
 
-def nobody(options: Mapping[str, str], smtpd: Smtpd, *, timeout: float) -> Answer:
-    """Look up a user who does not exist, with ``options`` as smtpd.conf would give them.
+def check(
+    options: Mapping[str, str], smtpd: Smtpd, *, timeout: float, user: str = _NOBODY, password: str = _NOBODY
+) -> Answer:
+    """Check the ``password`` of ``user``, with ``options`` as smtpd.conf would give them.
 
-    It waits ``timeout`` seconds at most.
+    Without these two it is a user who does not exist. It waits ``timeout`` seconds at most.
     """
     work = {"options": dict(options), "chroot": smtpd.chroot, "name": smtpd.name, "realm": smtpd.realm}
-    work |= {"plugins": smtpd.plugins}
+    work |= {"plugins": smtpd.plugins, "user": user, "password": password}
     env = {"PYTHONPATH": str(_PROJECT), "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/nonexistent"}
     if smtpd.libraries:
         env["LD_LIBRARY_PATH"] = smtpd.libraries
@@ -155,20 +173,16 @@ class _Library:
 
     def _log(self, _context: int | None, level: int, message: bytes | None) -> int:
         if level <= _DEBUG and message:
-            self.said.append(message.decode(errors="replace").strip())
+            self.said.append(" ".join(message.decode(errors="replace").split()))
         return _OK
 
-    def look_up(self, name: bytes, realm: bytes | None) -> int:
-        """Check a password of somebody unknown in ``realm`` on the server called ``name``."""
-        connection = ctypes.c_void_p()
-        code = self._sasl.sasl_server_new(
-            _SERVICE, name, realm, None, None, None, 0, ctypes.byref(connection)
-        )
-        if code != _OK:
-            return int(code)
-        return int(
-            self._sasl.sasl_checkpass(connection, _NOBODY, len(_NOBODY), _NO_PASSWORD, len(_NO_PASSWORD))
-        )
+    def check(self, name: bytes, realm: bytes | None, user: bytes, password: bytes) -> int:
+        """Check the password of ``user`` on the server called ``name``; return libsasl's code."""
+        sasl, connection = self._sasl, ctypes.c_void_p()
+        code = sasl.sasl_server_new(_SERVICE, name, realm, None, None, None, 0, ctypes.byref(connection))
+        if code == _OK:
+            code = sasl.sasl_checkpass(connection, user, len(user), password, len(password))
+        return int(code)
 
 
 def _become_smtpd(chroot: str) -> None:
@@ -194,7 +208,8 @@ def main() -> int:
     code = library.code
     if code == _OK:
         _become_smtpd(work["chroot"])
-        code = library.look_up(work["name"].encode(), work["realm"].encode() or None)
+        realm = work["realm"].encode() or None
+        code = library.check(work["name"].encode(), realm, work["user"].encode(), work["password"].encode())
     sys.stdout.write(json.dumps({"code": code, "said": library.said}))
     return 0
 

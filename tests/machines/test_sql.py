@@ -53,10 +53,10 @@ def set_up(boot: Boot, database: Database, chroot: Chroot) -> tuple[Machine, str
     return machine, prepare(machine, chroot)
 
 
-def ask(machine: Machine, back_end: BackEnd, chroot: Chroot, command: str = "plan") -> tuple[int, str]:
-    """Return exit status and words of ``command`` with this back end; the password is in none of them."""
+def ask(machine: Machine, back_end: BackEnd, chroot: Chroot) -> tuple[int, str]:
+    """Return exit status and words of the plan for this back end; the password is in none of them."""
     machine.write_file(POLICY, policy(back_end, chroot))
-    done = machine.run([LAUNCHER, command, "-p", POLICY], check=False)
+    done = machine.run([LAUNCHER, "plan", "-p", POLICY], check=False)
     said = done.stdout + done.stderr
     assert DATABASE_PASSWORD not in said
     assert DATABASE_PASSWORD.replace("'", "\\'") not in said
@@ -150,7 +150,7 @@ def test_what_can_not_be_asked_is_refused_with_the_reason(boot: Boot, database: 
     machine, before = set_up(boot, database, CHROOTS["chrooted"])
 
     def refused(chroot: str, **keys: str) -> str:
-        status, said = ask(machine, database.back_end(**keys), CHROOTS[chroot], "apply")
+        status, said = ask(machine, database.back_end(**keys), CHROOTS[chroot])
         assert status == 2, said
         return said
 
@@ -187,7 +187,7 @@ def test_a_file_that_smtpd_can_not_open(boot: Boot) -> None:
     machine, before = set_up(boot, SQLITE, CHROOTS["chrooted"])
 
     def refused(chroot: str, **keys: str) -> str:
-        status, said = ask(machine, SQLITE.back_end(**keys), CHROOTS[chroot], "apply")
+        status, said = ask(machine, SQLITE.back_end(**keys), CHROOTS[chroot])
         assert status == 2, said
         return said
 
