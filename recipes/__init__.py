@@ -14,6 +14,7 @@ from recipes import (
     dovecot,
     dovecot_side,
     fresh,
+    ldapdb,
     mechanisms,
     packages,
     saslauthd,
@@ -41,6 +42,7 @@ BACKENDS: tuple[BackendRecipe, ...] = (
     saslauthd.ELSEWHERE,
     auxprop.SASLDB,
     sql.SQL,
+    ldapdb.LDAPDB,
     dovecot.DOVECOT,
 )
 

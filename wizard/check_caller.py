@@ -27,7 +27,8 @@ class Target:
     EHLO must offer, before and after TLS; none: no AUTH. ``names``: what the certificate must be valid for;
     ``fingerprint``: the SHA-256 of the certificate in DER, in hexadecimal, None: any.
     ``trusts_networks``: clients in mynetworks may relay without logging in (permit_mynetworks).
-    ``source_address``: where it must be called from; "": anywhere.
+    ``source_address``: where it must be called from; "": anywhere. ``knows_strangers``: whether the back end
+    tells a user who does not exist from trouble of its own.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Target:
     fingerprint: str | None = None
     trusts_networks: bool = False
     source_address: str = ""
+    knows_strangers: bool = True
 
     @property
     def has_tls(self) -> bool:

@@ -110,6 +110,8 @@ def wrong_password(caller: Caller, mechanism: str, user: str) -> Seen:
         if mechanism not in capabilities.auth:
             return Seen(True, offered(capabilities.auth), skipped=words.NOT_OFFERED)
         reply = _log_in(session, mechanism, Account(user or _NOBODY, Secret(secrets.token_hex(12))))
+        if reply.temporary and not user and not caller.target.knows_strangers:
+            return Seen(True, str(reply), skipped=words.NOT_SAID_OF_STRANGERS)
         ok = reply.code == _WRONG_PASSWORD and "no mechanism" not in reply.text.lower()
         return Seen(ok, str(reply), "" if ok else words.wrong_password(reply, mechanism))
 

@@ -81,6 +81,8 @@ def _target(host: Host, service: Service, smtpd: Service) -> Target:
         fingerprint=certificate.fingerprint if certificate else None,
         trusts_networks="permit_mynetworks" in _relay_restrictions(postfix, smtpd),
         source_address=source or "",
+        # who may not become somebody is not told whether there is anybody of that name (RFC 4370)
+        knows_strangers=host.smtpd_conf.keys.get("auxprop_plugin") != "ldapdb",
     )
 
 

@@ -88,6 +88,7 @@ UNREADABLE_CERTIFICATE = "What Postfix shows is no certificate; replace the file
 # why something was not tested
 NO_ACCOUNT = "no account to log in with: give one with --user and --password-file"
 NOT_IN_CLEAR = "the password would cross the network unencrypted"
+NOT_SAID_OF_STRANGERS = "the directory does not say of unknown users that there are none: see the plan's note"
 NO_STRANGER = "this host has no address outside mynetworks to call from"
 NOTHING_TO_LOG_IN_WITH = "none of the mechanisms offered can be tried"
 NOT_OFFERED = "it is not offered, see the test of what is"

@@ -176,7 +176,7 @@ class AuxpropLdapdb:
 
     uri: str
     id: str
-    password_file: str
+    password_file: str = ""
     mechanism: str = "DIGEST-MD5"
     starttls: LdapdbStarttls = LdapdbStarttls.NONE
     rc: str = ""

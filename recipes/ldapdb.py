@@ -1,0 +1,177 @@
+"""Passwords in an LDAP directory, read by libsasl's ``ldapdb`` plugin inside smtpd (SASL_README, "ldapdb").
+
+The plugin logs in as a user of its own and asks to become the user who is to be checked (RFC 4370). So the
+directory has to say twice what it allows: who the plugin is, and whom it may become; OpenLDAP's
+``authz-regexp``, ``authz-policy`` and ``authzTo`` (OpenLDAP Administrator's Guide, "Using SASL").
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipes.auxprop import SERVES, USUAL
+from recipes.backend import BackendRecipe
+from recipes.chroot import after
+from wizard import lookup
+from wizard.errors import PolicyError
+from wizard.passwordfile import read_password_file
+from wizard.policy import AuxpropLdapdb, LdapdbStarttls
+from wizard.steps import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from wizard.host import Host
+    from wizard.policy import Backend
+    from wizard.steps import Step, Wanted
+
+_TIMEOUT = 8.0  # seconds
+#: Options that no policy speaks of; kept where somebody has set them.
+_BY_HAND = ("ldapdb_canon_attr",)
+_NEAR = ("ldapi://", "ldaps://", "ldap://127.", "ldap://localhost", "ldap://[::1]")
+#: Ready to load; the names of the entries are the admin's to replace.
+LOADABLE = """\
+  ldapmodify -Y EXTERNAL -H ldapi:/// <<'END'
+  dn: cn=config
+  changetype: modify
+  replace: olcAuthzPolicy
+  olcAuthzPolicy: to
+  -
+  add: olcAuthzRegexp
+  olcAuthzRegexp: uid=([^,]+),(cn=[^,]+,)?cn=[^,]+,cn=auth ldap:///dc=example,dc=com??sub?(|(uid=$1)(mail=$1))
+  END
+  ldapmodify -x -D cn=admin,dc=example,dc=com -W <<'END'
+  dn: uid={id},dc=example,dc=com
+  changetype: modify
+  add: authzTo
+  authzTo: dn.children:ou=people,dc=example,dc=com
+  authzTo: dn.regex:^uid=[^,]+,(cn=[^,]+,)?cn=[^,]+,cn=auth$
+  END"""
+
+
+def _wished(wanted: Wanted) -> AuxpropLdapdb:
+    backend = wanted.policy.backend
+    if not isinstance(backend, AuxpropLdapdb):
+        raise TypeError(f"{backend} is no ldapdb back end")
+    return backend
+
+
+def _keys(wanted: Wanted) -> dict[str, str]:
+    backend, found = _wished(wanted), wanted.host.smtpd_conf.keys
+    keys = {
+        "pwcheck_method": "auxprop",
+        "auxprop_plugin": "ldapdb",
+        "ldapdb_uri": backend.uri,
+        "ldapdb_id": backend.id,
+        "ldapdb_pw": _password(wanted, backend),
+        "ldapdb_mech": backend.mechanism,
+        "ldapdb_starttls": "" if backend.starttls is LdapdbStarttls.NONE else backend.starttls.value,
+        "ldapdb_rc": backend.rc,
+    }
+    if _in_force(wanted.host):
+        keys |= {key: found[key] for key in _BY_HAND if key in found}
+    # libsasl can't read a key without a value
+    return {key: value for key, value in keys.items() if value}
+
+
+def _password(wanted: Wanted, backend: AuxpropLdapdb) -> str:
+    """Return the password; where no file is named, the one that smtpd.conf holds for this user already."""
+    if backend.password_file and wanted.given.backend:
+        key = "backend.password_file"
+        password = read_password_file(Path(backend.password_file), key).reveal()
+        if password != password.strip():
+            raise PolicyError(key, "the password begins or ends with a blank, which smtpd.conf can't hold")
+        return password
+    found = wanted.host.smtpd_conf.keys
+    return found.get("ldapdb_pw", "") if found.get("ldapdb_id") == backend.id else ""
+
+
+def _steps(wanted: Wanted) -> Iterator[Step]:
+    backend, found = _wished(wanted), wanted.host.smtpd_conf
+    if True in after(wanted):
+        raise PolicyError(
+            "submission.chroot",
+            'must be "no" with auxprop-ldapdb: at each login it loads the SASL plugins once more, '
+            "which a chrooted smtpd can't; port 25, with AUTH there, must not be chrooted either",
+        )
+    keys = _keys(wanted)
+    near = all(uri.startswith(_NEAR) for uri in backend.uri.split())
+    if not near and backend.starttls is not LdapdbStarttls.DEMAND:
+        yield Note(f"backend.starttls: {backend.uri} sends passwords over the network; demand encrypts them")
+    for key in _BY_HAND:
+        if key in keys:
+            yield Note(f"set by hand: {found.path} has {key}: {keys[key]}; kept")
+    if any(found.keys.get(key) != value for key, value in keys.items()):
+        yield from _tried(wanted, backend, keys)
+
+
+def _tried(wanted: Wanted, backend: AuxpropLdapdb, keys: Mapping[str, str]) -> Iterator[Step]:
+    """Ask for nobody, and yield a note when the directory does not say that there is no such user.
+
+    Raises:
+        PolicyError: when the directory can't be asked at all.
+
+    """
+    if not wanted.host.root.live or os.geteuid() != 0:
+        return
+    realm = wanted.policy.authorization.local_domain if wanted.policy.authorization else ""
+    smtpd = lookup.Smtpd.of(wanted.host, chrooted=False, realm=realm)
+    nobody = lookup.check(keys, smtpd, timeout=_TIMEOUT)
+    if nobody.unknown:
+        return
+    if nobody.unreachable or nobody.code is None:
+        raise PolicyError("backend.uri", f"{backend.uri} does not answer: is it up, and its name right?")
+    if nobody.refused:
+        raise PolicyError(
+            "backend.password_file",
+            f"the directory does not let {backend.id} in: id or password is wrong, it is not stored "
+            f"in clear there, which {backend.mechanism} needs, or authz-regexp does not lead to its entry",
+        )
+    itself = lookup.check(keys, smtpd, timeout=_TIMEOUT, user=backend.id, password=keys.get("ldapdb_pw", ""))
+    if not itself.right:
+        raise PolicyError(
+            "backend.starttls" if backend.starttls is LdapdbStarttls.DEMAND else "backend.mechanism",
+            f"{backend.uri} can't be asked with {backend.mechanism}, and libsasl does not say why: see "
+            "whether the directory offers that mechanism, encryption if starttls is demand, and whether its "
+            "authz-regexp leads to the entry of who asks",
+        )
+    yield Note(
+        f"the directory lets {backend.id} in, but does not say of a user whom it does not know that there is "
+        "none: such a login ends with a temporary failure. Either it lets it speak for no user at all, or "
+        "authzTo does not cover unknown ones. For OpenLDAP, with your own names (docs/databases.md):\n"
+        + LOADABLE.format(id=backend.id)
+    )
+
+
+def _in_force(host: Host) -> bool:
+    conf = host.smtpd_conf
+    return conf.methods[:1] == ("auxprop",) and conf.keys.get("auxprop_plugin") == "ldapdb"
+
+
+def _read(host: Host) -> Backend | None:
+    keys = host.smtpd_conf.keys
+    uri, name, starttls = (keys.get(f"ldapdb_{key}", "") for key in ("uri", "id", "starttls"))
+    if not _in_force(host) or not uri or not name or starttls not in ("", *LdapdbStarttls):
+        return None
+    return AuxpropLdapdb(
+        uri,
+        name,
+        mechanism=keys.get("ldapdb_mech", "").upper(),
+        starttls=LdapdbStarttls(starttls or LdapdbStarttls.NONE),
+        rc=keys.get("ldapdb_rc", ""),
+    )
+
+
+LDAPDB = BackendRecipe(
+    types=(AuxpropLdapdb,),
+    needs=("ldapdb",),
+    serves=SERVES,
+    refusal="the directory holds passwords; it serves PLAIN, LOGIN, CRAM-MD5, DIGEST-MD5, NTLM and SCRAM",
+    usual=USUAL,
+    owns_accounts=False,
+    keys=_keys,
+    steps=_steps,
+    read=_read,
+)
