@@ -60,6 +60,17 @@ def answer(address: str, host: Host) -> tuple[str, ...]:
     return check_dovecot.mechanisms(address, host.queue_directory) if host.root.live else ()
 
 
+def is_dead(host: Host) -> bool:
+    """Whether smtpd asks Dovecot, and nobody answers: it ends at every connection."""
+    postfix = host.settled_postfix
+    paths = {
+        postfix.value("smtpd_sasl_path", service)
+        for service in postfix.auth_services
+        if postfix.value("smtpd_sasl_type", service) == "dovecot"
+    }
+    return any(not answer(path, host) for path in paths)
+
+
 def offered_now(host: Host) -> tuple[str, ...]:
     """Return what Dovecot offers to Postfix: as it says itself, or else as it is configured."""
     postfix = host.settled_postfix

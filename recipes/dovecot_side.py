@@ -44,6 +44,8 @@ def configured(wanted: Wanted, backend: Dovecot, offered: tuple[str, ...]) -> It
         yield Act("dovecot", "reload", "reads its configuration anew")
     elif host.root.live and not facts.answer(backend.address, host):
         yield Act("dovecot", "reload", f"does not answer at {backend.address}")
+    if host.root.live and facts.is_dead(host):
+        yield Act("postfix", "restart", "an smtpd that found no Dovecot is not tried again for a minute")
     yield Act("dovecot", "enable", "checks the passwords, after a reboot as well")
 
 
