@@ -45,7 +45,8 @@ class Form(Vertical):
                 )
             elif isinstance(field.kind, type) and issubclass(field.kind, StrEnum):
                 choices = [Choice(member.value, member.value, "") for member in field.kind]
-                yield ChoiceList(choices, [str(value)], topic=field.key, id=f"key-{name}")
+                chosen = str(value or choices[0].value)  # where nothing is usual the first
+                yield ChoiceList(choices, [chosen], topic=field.key, id=f"key-{name}")
             else:
                 needed = field.default is None
                 yield Field(label(field.key), field.key, _typed(value), needed=needed, id=f"key-{name}")
