@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from recipes.saslauthd_way import Realm, Way
 from wizard import reach
 from wizard.errors import PolicyError
+from wizard.numbers import number
 from wizard.policy import SaslauthdRimap
 from wizard.steps import Note
 
@@ -80,10 +81,10 @@ def _is_here(host: Host, backend: SaslauthdRimap) -> bool:
 
 def _read(_host: Host, found: sasl.Saslauthd) -> SaslauthdRimap | None:
     server, _, port = found.option.partition("/")
-    number = int(port) if port.isdigit() else _NAMED_PORTS.get(port)
-    if not server or number is None:
+    found_port = number(port) or _NAMED_PORTS.get(port)
+    if not server or found_port is None:
         return None
-    return SaslauthdRimap(server, number, threads=found.threads, cache=found.caches)
+    return SaslauthdRimap(server, found_port, threads=found.threads, cache=found.caches)
 
 
 WAY = Way(SaslauthdRimap, "rimap", Realm.KEPT, _read, option=_option, steps=_steps)

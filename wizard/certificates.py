@@ -16,7 +16,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from wizard.errors import HostError
+from wizard.changes import owners
+from wizard.errors import HostError, WizardError
 from wizard.pem import (
     WEAK_DIGESTS,
     Block,
@@ -31,6 +32,7 @@ from wizard.pem import (
     signed_by,
 )
 from wizard.selfsigned import Made, self_signed
+from wizard.smallfiles import read_small_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,14 +118,8 @@ def _warning(message: str) -> Problem:
 
 
 def _content(root: Root, path: str) -> bytes:
-    real = root.path(path)
     try:
-        info = real.stat()
-        if not stat.S_ISREG(info.st_mode):
-            raise HostError(f"{path} is not a regular file")
-        if info.st_size > _LARGEST:
-            raise HostError(f"{path} is larger than {_LARGEST >> 20} MB; that is no certificate or key")
-        return real.read_bytes()
+        return read_small_file(root.file(path), _LARGEST).content
     except OSError as error:
         raise HostError(f"{path}: {error.strerror}") from error
 
@@ -212,15 +208,9 @@ def _access_problems(root: Root, path: str) -> Iterator[Problem]:
 
 def _group_id(root: Root, name: str) -> int | None:
     try:
-        text = root.path("/etc/group").read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        return owners.gid(root, name)
+    except WizardError:
         return None
-    for line in text.splitlines():
-        found, _, rest = line.partition(":")
-        number = rest.split(":")[1:2]  # group(5): name, password, number, members
-        if found == name and number and number[0].isdigit():
-            return int(number[0])
-    return None
 
 
 # the chain

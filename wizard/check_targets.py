@@ -14,6 +14,7 @@ from wizard import certificates, check_dovecot, check_networks
 from wizard.check_caller import Target
 from wizard.errors import HostError, WizardError
 from wizard.host import MASTER_CF
+from wizard.numbers import number
 from wizard.sasl_client import PLAINTEXT
 
 if TYPE_CHECKING:
@@ -179,8 +180,8 @@ def _addresses(name: str) -> list[str]:
 
 def _port(service: Service) -> int:
     name = service.name.rpartition(":")[2]
-    if name.isdigit():
-        return int(name)
+    if (found := number(name)) is not None:
+        return found
     try:
         return _PORTS.get(name) or socket.getservbyname(name, "tcp")
     except OSError:

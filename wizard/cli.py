@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from wizard import asking
 from wizard.arguments import parse, parser
 from wizard.errors import HostError, WizardError
+from wizard.report import shown
 from wizard.root import Root
 
 if TYPE_CHECKING:
@@ -47,17 +48,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(text: str) -> None:
-    print(f"postfix-auth: {text}", file=sys.stderr)
+    print("\n".join(map(shown, f"postfix-auth: {text}".split("\n"))), file=sys.stderr)
 
 
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
-        print(line)
+        print(shown(line))
     sys.stdout.flush()  # who follows an apply through a pipe sees each step as it is done
 
 
 def _as_json(value: object) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # what is no letter or sign stays the same for programs, and does nothing to a terminal
+    print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 # the commands
@@ -97,7 +100,7 @@ def _policy(arguments: argparse.Namespace, root: Root) -> int:  # noqa: ARG001 -
 
     found = engine.in_force(engine.observe(root))
     _print(report.by_hand_lines(found))
-    print(policyfile.render(found.policy), end="")
+    _print(policyfile.render(found.policy).splitlines())
     return _DONE
 
 

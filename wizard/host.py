@@ -17,17 +17,18 @@ from typing import TYPE_CHECKING
 import psutil
 
 from wizard import dovecot, platforms, sasl
+from wizard.changes.packages import installed
 from wizard.commands import run
 from wizard.errors import HostError
 from wizard.postfix import Postconf, Postfix
 from wizard.root import Root
+from wizard.smallfiles import read_host_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wizard.platforms import Platform
 
-_LARGEST = 4 << 20  # bytes of a configuration file; larger ones are something else
 _POSTCONF = "/usr/sbin/postconf"
 MAIN_CF, MASTER_CF = "/etc/postfix/main.cf", "/etc/postfix/master.cf"
 
@@ -72,18 +73,7 @@ class Host:
 
     @staticmethod
     def _real(root: Root, path: str) -> bytes | None:
-        real = root.file(path)
-        try:
-            info = real.stat()
-            if not stat.S_ISREG(info.st_mode):
-                raise HostError(f"{real} is not a regular file; move it away and try again")
-            if info.st_size > _LARGEST:
-                raise HostError(f"{real} is larger than {_LARGEST >> 20} MB; that is no configuration file")
-            return real.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise HostError(f"{real}: {error.strerror}") from error
+        return read_host_file(root.file(path))
 
     def exists(self, path: str) -> bool:
         """Whether there is something at ``path``, a dangling symbolic link included."""
@@ -121,17 +111,7 @@ class Host:
     @cached_property
     def packages(self) -> frozenset[str]:
         """The installed packages, from dpkg's own database."""
-        status = self.root.path("/var/lib/dpkg/status")
-        if not status.exists():
-            return frozenset()
-        installed: set[str] = set()
-        name = ""
-        for line in status.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("Package: "):
-                name = line[9:]
-            elif line.startswith("Status: ") and line.endswith(" installed"):
-                installed.add(name)
-        return frozenset(installed)
+        return installed(self.root)
 
     def missing(self, *capabilities: str) -> tuple[str, ...]:
         """Return the packages that the ``capabilities`` of the platform's table still need."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.errors import HostError
+from wizard.smallfiles import read_host_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,11 +93,11 @@ def recognize(root: Root) -> Platform:
 
     """
     path = root.path("/etc/os-release")
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise HostError(f"{path}: {error.strerror}; without it this system can't be recognized") from error
-    found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    content = read_host_file(root.file("/etc/os-release"))
+    if content is None:
+        raise HostError(f"{path} is missing; without it this system can't be recognized")
+    lines = content.decode(errors="replace").split("\n")
+    found = dict(line.split("=", 1) for line in lines if "=" in line)
     named = {key: value.strip().strip("\"'") for key, value in found.items()}
     table = _TABLES / f"{named.get('ID', '')}-{named.get('VERSION_ID', '')}.toml"
     known = sorted(path.stem.replace("-", " ") for path in _TABLES.glob("*.toml"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wizard.commands import run_together
 from wizard.errors import HostError, ParseError
+from wizard.numbers import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -59,7 +60,7 @@ class Postfix:
     def version(self) -> tuple[int, ...]:
         """Postfix's version as numbers, ``(3, 10, 13)``; compare it with ``>= (3, 6)``."""
         digits = self.parameters.get("mail_version", "").split("-")[0].split(".")
-        return tuple(int(part) for part in digits if part.isdigit())
+        return tuple(found for part in digits if (found := number(part)) is not None)
 
     def knows(self, parameter: str) -> bool:
         """Whether this Postfix has ``parameter``; some were back-ported, so the version doesn't tell."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from wizard.formats import shellvars
+from wizard.smallfiles import read_host_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,7 +120,4 @@ def _init_script_starts(root: Root, service: str) -> bool:
 
 def _start_is_yes(root: Root) -> bool:
     path = "/etc/default/saslauthd"
-    try:
-        return shellvars.read(path, root.path(path).read_bytes()).get("START") == "yes"
-    except FileNotFoundError:
-        return False
+    return shellvars.read(path, read_host_file(root.file(path)) or b"").get("START") == "yes"

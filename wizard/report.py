@@ -24,8 +24,11 @@ _SKIPPED = "\N{EN DASH}"
 
 
 def shown(text: str) -> str:
-    """Return ``text``, which others wrote, without what a terminal would obey (ECMA-48 control functions)."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+    """Return ``text``, which others wrote, without what a terminal would obey (ECMA-48 control functions).
+
+    A tab stays: it does no harm, and diffs are full of them.
+    """
+    return "".join(character if character.isprintable() or character == "\t" else "?" for character in text)
 
 
 def overview_lines(found: Overview) -> Iterator[str]:

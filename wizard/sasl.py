@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wizard.formats import shellvars, smtpdconf
+from wizard.numbers import number
+from wizard.smallfiles import read_host_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +28,7 @@ PREFERENCE = (
 )
 #: Mechanisms that carry the password itself; ``noplaintext`` hides them (SASL_README).
 PLAINTEXT = frozenset({"PLAIN", "LOGIN"})
+_THREADS = 5  # saslauthd's own default (saslauthd(8), -n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def smtpd_conf(root: Root, platform: Platform, postfix: Postfix) -> SmtpdConf:
     places = _places(platform, postfix)
     found = [f"{place}/{name}" for place in places if root.path(f"{place}/{name}").exists()]
     path = found[0] if found else f"{places[0]}/{name}"
-    keys = smtpdconf.read(path, root.path(path).read_bytes()).keys if found else {}
+    keys = smtpdconf.read(path, read_host_file(root.file(path)) or b"").keys if found else {}
     stray = [f"{place}/{name}" for place in _EVERYWHERE if place not in places]
     shadowed = (*found[1:], *(place for place in stray if root.path(place).exists()))
     return SmtpdConf(path, keys, bool(found), shadowed)
@@ -131,9 +134,9 @@ class Saslauthd:
 def saslauthd(platform: Platform, defaults: bytes | None) -> Saslauthd:
     """Read saslauthd's defaults file, the bytes of it (None: there is none)."""
     if defaults is None:
-        return Saslauthd("", "", "", (), 5, start=False)
+        return Saslauthd("", "", "", (), _THREADS, start=False)
     values = shellvars.read(platform.saslauthd.defaults, defaults)
-    threads = values.get("THREADS", "5")
+    threads = number(values.get("THREADS", ""))
     mechanism_options = values.get("MECH_OPTIONS", "").strip()
     # the unit hands the variable on as it is, the init script puts -O before it
     words = _words(mechanism_options if platform.saslauthd.native_unit else f"-O {mechanism_options}")
@@ -142,7 +145,7 @@ def saslauthd(platform: Platform, defaults: bytes | None) -> Saslauthd:
         mechanism_options=mechanism_options,
         mechanism_option=_argument(words, "-O"),
         options=_words(values.get("OPTIONS", f"-c -m {platform.saslauthd.run_dir}")),
-        threads=int(threads) if threads.isdigit() else 5,
+        threads=_THREADS if threads is None else threads,
         start=platform.saslauthd.native_unit or values.get("START", "") == "yes",
     )
 

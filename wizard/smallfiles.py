@@ -1,14 +1,20 @@
-"""Reads a file that the admin named, which may be anything: a pipe, a device, a film."""
+"""Reads a file that should be a small regular one, but may be anything: a pipe, a device, a film."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wizard.errors import HostError
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+_LARGEST = 4 << 20  # bytes of a configuration file; larger ones are something else
+_NOT_REGULAR = "not a regular file"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -28,11 +34,36 @@ def read_small_file(path: Path, largest: int) -> SmallFile:
 
     """
     # without O_NONBLOCK opening a named pipe would wait for its writer, for ever
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        found = os.fstat(file.fileno())
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise OSError(0, _NOT_REGULAR) from None
+        raise
+    try:
+        found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
-            raise OSError(0, "not a regular file")
-        content = file.read(largest + 1)
-    if len(content) > largest:
-        raise OSError(0, f"longer than {largest} bytes")
+            raise OSError(0, f"a directory, {_NOT_REGULAR}" if stat.S_ISDIR(found.st_mode) else _NOT_REGULAR)
+        if found.st_size > largest:
+            raise OSError(0, f"longer than {largest} bytes")
+        with os.fdopen(fd, "rb", closefd=False) as file:
+            content = file.read()
+    finally:
+        os.close(fd)
     return SmallFile(content, found.st_uid, stat.S_IMODE(found.st_mode))
+
+
+def read_host_file(path: Path, largest: int = _LARGEST) -> bytes | None:
+    """Read the host's own file at ``path``, of at most ``largest`` bytes; None: there is nothing.
+
+    Raises:
+        HostError: when it is no regular file, too large, or can't be read.
+
+    """
+    try:
+        return read_small_file(path, largest).content
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        remedy = "" if error.errno else "; move it away and try again"
+        raise HostError(f"{path}: {error.strerror}{remedy}") from error

@@ -327,7 +327,7 @@ def test_what_is_no_regular_file_is_not_even_opened(pki: Pki, tree: Tree, name: 
     tree.put(pki.read("server.pem", "middle.pem"), pki.read("server.key"))
     (tree.folder / name).unlink()
     os.mkfifo(tree.folder / name)
-    assert tree.only_problem() == ("error", f"/{name} is not a regular file")
+    assert tree.only_problem() == ("error", f"/{name}: not a regular file")
 
 
 def test_a_link_to_the_files_is_followed(pki: Pki, tree: Tree) -> None:

@@ -8,6 +8,10 @@ import re
 from wizard.formats import smtpdconf
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+# what ends a line, or turns its direction, for some who show it (Unicode Standard Annex 9)
+_CONTROLS |= {
+    code: f"\\u{code:04x}" for code in (0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+}
 _NO_NEWLINE = "\\ No newline at end of file\n"
 HIDDEN = "(contents hidden: secret)\n"
 _PASSWORD = re.compile(rf"(\s*(?:{'|'.join(sorted(smtpdconf.SECRETS))}):)(.*)", re.IGNORECASE | re.DOTALL)

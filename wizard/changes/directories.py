@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -184,7 +185,7 @@ def _override(root: Root, path: str) -> Override | None:
         text = (disk.read(root.path(_OVERRIDES)) or b"").decode(errors="surrogateescape")
     for line in text.splitlines():
         fields = line.split(" ", 3)
-        if fields[3:] == [path]:
+        if fields[3:] == [path] and re.fullmatch("[0-7]{1,5}", fields[2]):
             return fields[0], fields[1], int(fields[2], 8)
     return None
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.errors import HostError, WizardError
+from wizard.smallfiles import read_host_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _MARK = "postfix-auth-"
 _LINKS_IN_A_ROW = 20
+_LARGEST = 1 << 30  # bytes; a file of users and secrets may be large
 _HINTS = {
     errno.EPERM: "; lsattr shows whether it is immutable, chattr -i ends that",
     errno.EROFS: "; remount it read-write first",
@@ -97,19 +99,10 @@ def read(found: Path) -> bytes | None:
     """Return the bytes of the regular file at ``found``; None if there is nothing.
 
     Raises:
-        HostError: when something else is there: a pipe, a device, a directory.
+        HostError: when something else is there, a pipe, a device, a directory, or it can't be read.
 
     """
-    with explained(found):
-        try:
-            # a FIFO would otherwise wait for its writer
-            fd = os.open(found, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return None
-        with os.fdopen(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise HostError(f"{found} is not a regular file; move it away and try again")
-            return file.read()
+    return read_host_file(found, _LARGEST)
 
 
 def refuse_unwritable(found: Path) -> None:

@@ -7,11 +7,14 @@ import pwd
 from typing import TYPE_CHECKING
 
 from wizard.errors import WizardError
+from wizard.numbers import number
+from wizard.smallfiles import read_host_file
 
 if TYPE_CHECKING:
     from wizard.root import Root
 
 GROUPS = "/etc/group"
+_LARGEST = 64 << 20  # bytes, for hosts with very many users
 
 
 def uid(root: Root, name: str) -> int:
@@ -46,14 +49,11 @@ def _number(root: Root, file: str, name: str) -> int:
     if name == "root":
         return 0
     for fields in _lines(root, file):
-        if fields[0] == name and len(fields) > 2 and fields[2].isdigit():  # noqa: PLR2004 - name, password, number
-            return int(fields[2])
+        if fields[0] == name and len(fields) > 2 and (found := number(fields[2])) is not None:  # noqa: PLR2004 - name, password, number
+            return found
     raise WizardError(f"{root.path(file)} has no {name}")
 
 
 def _lines(root: Root, file: str) -> list[list[str]]:
-    try:
-        text = root.path(file).read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return []
-    return [line.split(":") for line in text.splitlines()]
+    text = (read_host_file(root.path(file), _LARGEST) or b"").decode(errors="replace")
+    return [line.split(":") for line in text.split("\n")]

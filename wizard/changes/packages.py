@@ -9,11 +9,13 @@ from wizard.changes import words
 from wizard.changes.base import Change, Undo
 from wizard.commands import Outcome, run
 from wizard.errors import HostError
+from wizard.smallfiles import read_host_file
 
 if TYPE_CHECKING:
     from wizard.root import Root
 
 _MINUTES = 60.0
+_LARGEST = 256 << 20  # bytes that dpkg's database may have
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive", "APT_LISTCHANGES_FRONTEND": "none", "NEEDRESTART_MODE": "l"}
 # the lock: another apt at work is waited for; the configuration files of the admin stay
 _APT = ("apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0")
@@ -122,12 +124,10 @@ def known(root: Root) -> frozenset[str]:
 
 def _states(root: Root) -> dict[str, str]:
     """Return package -> ``want flag status`` (dpkg-query(1)) out of dpkg's own database."""
-    path = root.path("/var/lib/dpkg/status")
+    content = read_host_file(root.path("/var/lib/dpkg/status"), _LARGEST) or b""
     found: dict[str, str] = {}
     name = ""
-    if not path.exists():
-        return found
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in content.decode(errors="replace").split("\n"):
         if line.startswith("Package: "):
             name = line[9:]
         elif line.startswith("Status: "):
