@@ -134,7 +134,8 @@ def temporary(sasldb: Sasldb) -> Iterator[tuple[Account, Secret]]:
         yield account, password
     finally:
         if before is not None and disk.read(path) == during:
-            disk.replace(path, before, look)
+            # in place: a hard link may be what a chrooted smtpd reads
+            disk.rewrite(path, before, look)
         else:
             # somebody has changed another account in the meantime
             sasldb.remove(account)
