@@ -31,7 +31,8 @@ def keep_in_view(widget: Widget, lines: Region, *, to_the_end: bool = False) -> 
     while isinstance(parent := widget.parent, Widget):
         region = region.translate(widget.virtual_region.offset)
         if isinstance(parent, ScrollableContainer):
-            if to_the_end and lines.bottom >= widget.size.height:
+            # before it has its place it has no height, and no last line
+            if to_the_end and 0 < widget.size.height <= lines.bottom:
                 parent.scroll_end(animate=False)
             else:
                 parent.scroll_to_region(region, animate=False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
+from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.widgets import Static
@@ -16,6 +17,7 @@ from screens.widgets.text import SIGNS, shown
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
     from screens.answers import Answers, Situation
     from screens.previewing import Preview
@@ -79,6 +81,12 @@ class Step(VerticalScroll, can_focus=False):
     leaving: str | None = "Nothing has been changed. Your answers will be forgotten."
     """What is said to an admin who wants to leave the wizard here; None: nothing would be lost."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # what stands below the last field, where no cursor leads
+        Binding("pagedown", "scroll_by_page(1)", show=False),
+        Binding("pageup", "scroll_by_page(-1)", show=False),
+    ]
+
     class Answered(Message):
         """The answers are others now. ``typing``: a letter was typed, more will follow."""
 
@@ -133,6 +141,10 @@ class Step(VerticalScroll, can_focus=False):
     def missing(self) -> Missing | None:
         """Say what else has to be answered, that no field can say for itself; None: nothing."""
         return None
+
+    def action_scroll_by_page(self, direction: int) -> None:
+        """Scroll at once, without painting what is in between."""
+        self.scroll_relative(y=direction * self.size.height, animate=False)
 
     # what all steps do
 

@@ -125,7 +125,11 @@ def test_what_is_impossible_says_why(site: Site) -> None:
     async def script(at: Driver) -> None:
         await at.see("Set up authenticated submission")
         await at.press("enter")
+        await at.see("Postfix asks there whether a login is right")
+        await at.press("pagedown")
         await at.see("Not possible here", "Kerberos 5", "not available in this version")
+        await at.press("pageup")
+        await at.see("Postfix asks there whether a login is right")
         await at.press("enter")
         await at.see("Not possible here", "SCRAM-SHA-256", "saslauthd")
         await at.press("tab", "down", "space")
