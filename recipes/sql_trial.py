@@ -134,13 +134,12 @@ def _failure(
     wanted: Wanted, backend: AuxpropSql, keys: Mapping[str, str], host: str, *, chrooted: bool
 ) -> PolicyError | None:
     """Return why ``host`` can't be asked, or does not take the query; None: it works."""
-    queue = wanted.host.queue_directory
-    options = dict(keys) | {"sql_hostnames": host}
-    for key in ("sql_hostnames", "sql_database"):
-        if chrooted and options[key].startswith(f"{queue}/"):
-            options[key] = options[key].removeprefix(queue)
     realm = wanted.policy.authorization.local_domain if wanted.policy.authorization else ""
     smtpd = lookup.Smtpd.of(wanted.host, chrooted=chrooted, realm=realm)
+    options = dict(keys) | {"sql_hostnames": host}
+    for key in ("sql_hostnames", "sql_database"):
+        if smtpd.chroot and options[key].startswith(f"{smtpd.chroot}/"):
+            options[key] = options[key].removeprefix(smtpd.chroot)
     return _judged(lookup.check(options, smtpd, timeout=_TIMEOUT), backend, host, chrooted=chrooted)
 
 

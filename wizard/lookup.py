@@ -40,7 +40,8 @@ _NO_USER, _WRONG_PASSWORD, _UNAVAILABLE = -20, -13, -24  # SASL_NOUSER, SASL_BAD
 class Smtpd:
     """What smtpd is like when it asks.
 
-    ``chroot``: the queue directory, or empty. ``name`` is myhostname, ``realm`` smtpd_sasl_local_domain.
+    ``chroot``: the queue directory, or empty: it is not chrooted, or not installed yet. ``name`` is
+    myhostname, ``realm`` smtpd_sasl_local_domain.
     ``plugins`` and ``libraries``: where to find those that are not installed yet; empty: all are.
     """
 
@@ -53,14 +54,14 @@ class Smtpd:
     @classmethod
     def of(cls, host: Host, *, chrooted: bool, realm: str) -> Smtpd:
         """Return what smtpd will be like on ``host``."""
-        chroot = host.queue_directory if chrooted else ""
+        chroot = host.queue_directory if chrooted and host.exists(host.queue_directory) else ""
         found = cls(chroot, host.settled_postfix.value("myhostname"), realm)
         arriving = host.arriving
         places = [arriving.path(place) for place in host.platform.sasl.plugins] if arriving else []
         plugins = next((str(place) for place in places if place.is_dir()), "")
-        return (
-            replace(found, plugins=plugins, libraries=libraries(arriving)) if arriving and plugins else found
-        )
+        if not arriving or not plugins:
+            return found
+        return replace(found, plugins=plugins, libraries=libraries(arriving))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,17 +188,15 @@ class _Library:
 
 def _become_smtpd(chroot: str) -> None:
     """Do what smtpd does once libsasl is set up; where Postfix is still to be installed stay who we are."""
-    try:
-        postfix = pwd.getpwnam("postfix")
-    except KeyError:
-        return
-    groups = os.getgrouplist(postfix.pw_name, postfix.pw_gid)
-    if chroot and Path(chroot).is_dir():
+    postfix = next((user for user in pwd.getpwall() if user.pw_name == "postfix"), None)
+    groups = os.getgrouplist(postfix.pw_name, postfix.pw_gid) if postfix else []
+    if chroot:
         os.chroot(chroot)
         os.chdir("/")
-    os.setgroups(groups)
-    os.setgid(postfix.pw_gid)
-    os.setuid(postfix.pw_uid)
+    if postfix:
+        os.setgroups(groups)
+        os.setgid(postfix.pw_gid)
+        os.setuid(postfix.pw_uid)
 
 
 def main() -> int:
