@@ -93,10 +93,10 @@ def test_a_step_that_fails_takes_everything_back(host: Machine) -> None:
     host.run("chattr +i /etc/postfix/master.cf || mount --bind /etc/postfix/master.cf /etc/postfix/master.cf")
     before = host.run(_SEEN).stdout
     done = host.run(_APPLY, check=False)
-    assert done.status == 1
+    # an immutable file is seen before anything is changed, a mount over it only when it is written
+    assert (done.status, _states(host)) in ((3, []), (1, ["rolled back"]))
     assert "/etc/postfix/master.cf" in done.stderr
     assert host.run(_SEEN).stdout == before
-    assert _states(host) == ["rolled back"]
 
 
 @pytest.mark.parametrize("end", ["hang up", "interrupt"])
