@@ -88,7 +88,9 @@ class ReviewStep(Step):
         text = f"{count} change{'' if count == 1 else 's'}, {plan.interruption}"
         if not count:
             text = "Nothing to do: this host is as you want it. enter tests it, s saves the policy."
-        lines = [text, *(f"{SIGNS.attention} {shown(warning)}" for warning in plan.warnings[:_MOST_WARNINGS])]
+        # what has to be written into another program's files has lines of its own
+        told = ("\n".join(map(shown, warning.splitlines())) for warning in plan.warnings[:_MOST_WARNINGS])
+        lines = [text, *(f"{SIGNS.attention} {warning}" for warning in told)]
         if len(plan.warnings) > _MOST_WARNINGS:
             lines.append(f"  and {len(plan.warnings) - _MOST_WARNINGS} more: d prints all")
         if self._no_apply:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_TIMEOUT = 5.0  # seconds
+# seconds; Postfix waits ten for an answer, and a Dovecot that was started just now may need some
+_CONNECT, _ANSWER = 5.0, 10.0
 _LONGEST = 65536  # bytes of the whole greeting
 
 
@@ -47,9 +48,11 @@ def _connected(path: str, queue_directory: str) -> socket.socket:
     """Connect to ``inet:host:port``, or to a socket in the queue directory."""
     if path.startswith("inet:"):
         host, _, port = path.removeprefix("inet:").rpartition(":")
-        return socket.create_connection((host.strip("[]"), int(port)), _TIMEOUT)
+        found = socket.create_connection((host.strip("[]"), int(port)), _CONNECT)
+        found.settimeout(_ANSWER)
+        return found
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(_TIMEOUT)
+    connection.settimeout(_ANSWER)
     try:
         connection.connect(str(Path(queue_directory) / path.removeprefix("unix:")))
     except OSError:

@@ -132,7 +132,7 @@ def _apply(arguments: argparse.Namespace, root: Root) -> int:
         if not asking.agreed("Apply this?"):
             return _DONE
     elif plan.warnings:
-        _print(f"! {text}" for text in plan.warnings)
+        _print(report.warning_lines(plan))
     if not plan.pending:
         print("Nothing to do: the host is as the policy wants it.")
         return _DONE

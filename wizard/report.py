@@ -94,7 +94,13 @@ def plan_lines(plan: Plan, root: Root) -> Iterator[str]:
         yield from (f"# why: {shown(line)}" for line in change.reason.splitlines())
         yield from change.diff(root).splitlines()
         yield ""
-    yield from (f"! {shown(text)}" for text in plan.warnings)
+    yield from warning_lines(plan)
+
+
+def warning_lines(plan: Plan) -> Iterator[str]:
+    """Yield what to know about a plan; what has to be written somewhere has lines of its own."""
+    for text in plan.warnings:
+        yield from (shown(line) for line in f"! {text}".splitlines())
 
 
 def by_hand_lines(found: InForce) -> Iterator[str]:

@@ -6,6 +6,7 @@ and its saslauthd script ends well without starting anything.
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,11 @@ _RELOADS = {"postfix": ("postfix", "reload"), "dovecot": ("doveadm", "reload")}
 def systemd() -> bool:
     """Whether systemd is at work here (sd_booted(3))."""
     return Path("/run/systemd/system").is_dir()
+
+
+def installed(service: str) -> bool:
+    """Whether the program of ``service`` is on this host, which has the same name."""
+    return shutil.which(service, path="/usr/sbin:/usr/bin:/sbin") is not None
 
 
 def by_hand(service: str, verb: str) -> tuple[str, ...]:

@@ -133,8 +133,8 @@ class Revive(Undo):
     running: bool
 
     def undo(self, root: Root) -> None:
-        """Restart or stop it."""
-        if not root.live:
+        """Restart or stop it, if it has not gone with its package."""
+        if not root.live or not services.installed(self.service):
             return
         if self.running and self.service == "dovecot" and processes.running("dovecot"):
             services.reload(self.service)  # whoever reads mail stays connected
