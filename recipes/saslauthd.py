@@ -10,12 +10,28 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from recipes import chroot, pam, saslauthd_rimap
+from recipes import (
+    chroot,
+    pam,
+    saslauthd_getpwent,
+    saslauthd_kerberos5,
+    saslauthd_ldap,
+    saslauthd_rimap,
+)
 from recipes.backend import BackendRecipe
 from recipes.saslauthd_way import Realm, Way
 from wizard import processes
 from wizard.formats import shellvars
-from wizard.policy import Saslauthd, SaslauthdPam, SaslauthdRimap, SaslauthdSasldb, SaslauthdShadow
+from wizard.policy import (
+    Saslauthd,
+    SaslauthdGetpwent,
+    SaslauthdKerberos5,
+    SaslauthdLdap,
+    SaslauthdPam,
+    SaslauthdRimap,
+    SaslauthdSasldb,
+    SaslauthdShadow,
+)
 from wizard.steps import Act, Edit, Note
 
 if TYPE_CHECKING:
@@ -74,6 +90,9 @@ _WAYS: tuple[Way, ...] = (
     Way(SaslauthdShadow, "shadow", Realm.CUT_IN_USE, _read_shadow, steps=_open_to_any_domain),
     Way(SaslauthdSasldb, "sasldb", Realm.CUT, _read_sasldb, steps=_realm_of_bare_names),
     saslauthd_rimap.WAY,
+    saslauthd_ldap.WAY,
+    saslauthd_kerberos5.WAY,
+    saslauthd_getpwent.WAY,
 )
 
 
@@ -196,7 +215,7 @@ def _read(host: Host) -> Backend | None:
 
 
 SYSTEM_USERS = BackendRecipe(
-    types=(SaslauthdPam, SaslauthdShadow),
+    types=(SaslauthdPam, SaslauthdShadow, SaslauthdGetpwent),
     needs=("saslauthd",),
     serves=frozenset({"PLAIN", "LOGIN"}),
     refusal="saslauthd is given the password itself, so it can check PLAIN and LOGIN only; "
@@ -208,4 +227,4 @@ SYSTEM_USERS = BackendRecipe(
     read=_read,
 )
 SASLDB = replace(SYSTEM_USERS, types=(SaslauthdSasldb,), needs=("saslauthd", "sasldb"), owns_accounts=True)
-ELSEWHERE = replace(SYSTEM_USERS, types=(SaslauthdRimap,))
+ELSEWHERE = replace(SYSTEM_USERS, types=(SaslauthdRimap, SaslauthdLdap, SaslauthdKerberos5))

@@ -19,7 +19,7 @@ class Realm(Enum):
     """What becomes of the domain in ``user@domain``; ``-r`` keeps it as part of the name."""
 
     KEPT = auto()  # the name is looked up elsewhere, as the user types it
-    CUT = auto()  # -r would break it
+    CUT = auto()  # -r would break it: it looks at the domain by itself
     CUT_IN_USE = auto()  # names of this host have none: kept, so that nobody gets in with any domain
 
 

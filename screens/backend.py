@@ -31,7 +31,7 @@ class BackendStep(Step):
 
     def fields(self) -> ComposeResult:
         """The list, and one form for each back end that can be had."""
-        every = choices.backends()
+        every = choices.backends(self.situation.host)
         offered = [choice for choice in every if not choice.off]
         current = self.answers.policy.backend
         yield ChoiceList(offered, [current.type] if current else [], topic="backend.type", id="backend")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import recipes
-from recipes import dovecot_facts
+from recipes import dovecot_facts, saslauthd_getpwent
 from recipes.dovecot import DOVECOT
 from recipes.mechanisms import OUTDATED
 from wizard.policy import (
@@ -64,18 +64,24 @@ _BACKENDS: Mapping[type[Backend], tuple[str, str]] = {
 }
 
 
-def backends() -> tuple[Choice, ...]:
-    """Return every back end, the ones that can't be set up with the reason."""
+def backends(host: Host) -> tuple[Choice, ...]:
+    """Return every back end, the ones that can't be set up on ``host`` with the reason."""
     return tuple(
         Choice(
             kind.type,
             title,
             about,
-            off="" if recipes.recipe_of(kind) else "not available in this version",
+            off=_why_not(kind, host),
             recommended=kind is SaslauthdPam,
         )
         for kind, (title, about) in _BACKENDS.items()
     )
+
+
+def _why_not(kind: type[Backend], host: Host) -> str:
+    if kind is SaslauthdGetpwent:
+        return saslauthd_getpwent.hopeless(host)
+    return "" if recipes.recipe_of(kind) else "not available in this version"
 
 
 def mechanisms(host: Host, backend: Backend) -> tuple[Choice, ...]:

@@ -81,9 +81,9 @@ def _not_by_saslauthd(mechanism: str, backend: Saslauthd) -> str:
 def _check_backend(backend: Backend) -> None:
     match backend:
         case SaslauthdLdap():
-            _check_both(
-                ("backend.bind_dn", backend.bind_dn), ("backend.password_file", backend.password_file)
-            )
+            # the other way round is fine: the host may have this user's password already
+            if backend.password_file and not backend.bind_dn:
+                raise PolicyError("backend.bind_dn", "must be given too, because backend.password_file is")
             if backend.start_tls:
                 _check_starttls("backend.start_tls", " ".join(backend.servers))
         case AuxpropLdapdb(starttls=LdapdbStarttls.TRY | LdapdbStarttls.DEMAND):
@@ -111,14 +111,6 @@ def _check_starttls(key: str, uris: str) -> None:
         raise PolicyError(
             key, "must be left out: only an ldap:// connection can be turned into an encrypted one"
         )
-
-
-def _check_both(*given: tuple[str, str]) -> None:
-    """Check that all of these keys have a value, or none."""
-    missing = [key for key, value in given if not value]
-    present = [key for key, value in given if value]
-    if missing and present:
-        raise PolicyError(missing[0], f"must be given too, because {present[0]} is")
 
 
 def _check_tls(tls: Tls) -> None:

@@ -54,6 +54,20 @@ def connect(name: str, port: int) -> socket.socket:
     raise UnreachableError(f"{name} can't be reached at port {port}: {why}")
 
 
+def trouble(name: str, port: int) -> str:
+    """Return why nobody can be reached at ``port`` of ``name``; empty: somebody can."""
+    return _trouble(name, port, int(time.monotonic() / _COUNTS_FOR))
+
+
+@lru_cache(maxsize=8)
+def _trouble(name: str, port: int, _: int) -> str:
+    try:
+        connect(name, port).close()
+    except UnreachableError as error:
+        return str(error)
+    return ""
+
+
 def imap_trouble(name: str, port: int) -> str:
     """Return why the IMAP server can't be given a password in clear text, as saslauthd does; "": it can."""
     return _imap_trouble(name, port, int(time.monotonic() / _COUNTS_FOR))

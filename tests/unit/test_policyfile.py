@@ -116,7 +116,7 @@ REFUSED = [
     ("backend.allowed_groups", PAM + 'allowed_groups = ["-r"]', "item 1 must"),
     ("backend.allowed_groups", PAM + 'allowed_groups = ["ok", 5]', "item 2 must be"),
     ("backend.start_tls", LDAP_AT + 'servers = ["ldaps://a"]\nstart_tls = true', "only an ldap://"),
-    ("backend.password_file", LDAP + 'bind_dn = "cn=a"', "because backend.bind_dn is"),
+    ("backend.bind_dn", LDAP + 'password_file = "/p"', "because backend.password_file is"),
     ("backend.filter", LDAP + 'filter = "uid=joe"', "must contain %u"),
     ("backend.servers", LDAP_AT + 'servers = []', "not be empty"),
     ("backend.servers", LDAP_AT + 'servers = ["http://a"]', "LDAP URI"),

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _LENS = "Smtpdconf.lns"
 _LINE = re.compile(r"\s*([A-Za-z0-9_-]+):\s*(\S.*?)\s*")
 _LONGEST_SHOWN = 60
-#: The keys whose value is a password (Cyrus SASL, "Options").
-SECRETS = frozenset({"sql_passwd", "ldapdb_pw"})
+#: The keys whose value is a password (Cyrus SASL, "Options"; for saslauthd LDAP_SASLAUTHD).
+SECRETS = frozenset({"sql_passwd", "ldapdb_pw", "ldap_password", "ldap_bind_pw"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,203 @@
+"""As much of LDAP as it takes to log in to a directory and see whether an entry is there (RFC 4511).
+
+Requests and answers are BER (RFC 4511, section 5.1). An answer is somebody else's: nothing in it is trusted.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+from urllib.parse import unquote, urlsplit
+
+from wizard import reach
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PORTS = {"ldap": 389, "ldaps": 636}
+_LOCAL = "/var/run/slapd/ldapi"  # where ldapi:/// is on Debian
+_SECONDS = 3.0
+_LONGEST = 1 << 16  # bytes of an answer
+_INTEGER, _OCTETS, _ENUMERATED, _SEQUENCE, _BOOLEAN = 0x02, 0x04, 0x0A, 0x30, 0x01
+_BIND, _SEARCH, _FOUND = 0x60, 0x63, 0x64
+_EXTENDED, _PASSWORD, _PRESENT, _NAME, _UNBIND = 0x77, 0x80, 0x87, 0x80, b"\x42\x00"
+_STARTTLS = b"1.3.6.1.4.1.1466.20037"
+_MULTI_BYTE = 0x80  # a length of more than one byte
+SUCCESS = 0
+
+
+class LdapError(Exception):
+    """The conversation could not go on. The message is the end of a sentence about the server."""
+
+
+class TlsError(LdapError):
+    """There is no TLS with this server that can be trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server says to a request: the result's ``code`` (RFC 4511, appendix A), and its ``text``."""
+
+    code: int
+    text: str
+
+
+class Connection:
+    """A connection to the server of an LDAP URI, to be used in a ``with``."""
+
+    def __init__(self, uri: str, ca_file: str) -> None:
+        """Connect; ``ca_file`` names the authorities that a certificate is checked with.
+
+        Raises:
+            LdapError: when nobody is there.
+
+        """
+        parts = urlsplit(uri)
+        self._uri, self._host, self._ca_file = uri, parts.hostname or "localhost", ca_file
+        self._number = 0
+        if parts.scheme == "ldapi":
+            self._line = _local(unquote(parts.netloc) or _LOCAL)
+            return
+        try:
+            self._line = reach.connect(self._host, parts.port or _PORTS[parts.scheme])
+        except reach.UnreachableError as error:
+            raise LdapError(str(error)) from None
+        if parts.scheme == "ldaps":
+            self._encrypt()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self._line.sendall(_message(self._number + 1, _UNBIND))
+        self._line.close()
+
+    def start_tls(self) -> Answer:
+        """Encrypt the connection.
+
+        Raises:
+            TlsError: when the server agrees, but there is no trust.
+            LdapError: when the conversation breaks off.
+
+        """
+        answer = self._ask(_tlv(_EXTENDED, _tlv(_NAME, _STARTTLS)))
+        if answer.code == SUCCESS:
+            self._encrypt()
+        return answer
+
+    def bind(self, name: str, password: str) -> Answer:
+        """Log in as the distinguished ``name``; both empty: as nobody. LdapError as for ``start_tls``."""
+        return self._ask(
+            _tlv(_BIND, _number(3), _tlv(_OCTETS, name.encode()), _tlv(_PASSWORD, password.encode()))
+        )
+
+    def look_up(self, name: str) -> Answer:
+        """Ask for the entry ``name`` itself. LdapError as for ``start_tls``."""
+        never, base_only = _tlv(_ENUMERATED, b"\0"), _tlv(_ENUMERATED, b"\0")
+        any_entry, no_attributes = _tlv(_PRESENT, b"objectClass"), _tlv(_SEQUENCE, _tlv(_OCTETS, b"1.1"))
+        return self._ask(
+            _tlv(
+                _SEARCH,
+                *(_tlv(_OCTETS, name.encode()), base_only, never, _number(1), _number(int(_SECONDS))),
+                *(_tlv(_BOOLEAN, b"\0"), any_entry, no_attributes),
+            )
+        )
+
+    def _encrypt(self) -> None:
+        try:
+            context = ssl.create_default_context(cafile=self._ca_file)
+            self._line = context.wrap_socket(self._line, server_hostname=self._host)
+        except ssl.SSLCertVerificationError as error:
+            raise TlsError(
+                f"{self._uri} has a certificate that is not trusted: {error.verify_message}"
+            ) from None
+        except OSError as error:
+            raise TlsError(f"{self._uri}: no TLS: {error.strerror or error}") from None
+
+    def _ask(self, request: bytes) -> Answer:
+        self._number += 1
+        try:
+            self._line.sendall(_message(self._number, request))
+            while True:
+                kind, content = self._receive()
+                if kind != _FOUND:
+                    return _answer(content)
+        except TimeoutError:
+            raise LdapError(f"{self._uri} does not answer") from None
+        except OSError as error:
+            raise LdapError(f"{self._uri}: {error.strerror or error}") from None
+        except (IndexError, ValueError):
+            raise LdapError(f"{self._uri} does not answer as an LDAP server") from None
+
+    def _receive(self) -> tuple[int, bytes]:
+        """Return kind and content of the next operation in answer to ours."""
+        head = self._exactly(2)
+        length = head[1]
+        if length >= _MULTI_BYTE:
+            length = int.from_bytes(self._exactly(length - _MULTI_BYTE))
+        if head[0] != _SEQUENCE or length > _LONGEST:
+            raise ValueError
+        (_, _), (kind, content), *_ = _parts(self._exactly(length))
+        return kind, content
+
+    def _exactly(self, count: int) -> bytes:
+        found = b""
+        while len(found) < count:
+            piece = self._line.recv(count - len(found))
+            if not piece:
+                raise LdapError(f"{self._uri} ended the conversation")
+            found += piece
+        return found
+
+
+def _local(path: str) -> socket.socket:
+    line = socket.socket(socket.AF_UNIX)
+    line.settimeout(_SECONDS)
+    try:
+        line.connect(path)
+    except OSError as error:
+        line.close()
+        raise LdapError(f"{path}: {error.strerror}") from None
+    return line
+
+
+def _message(number: int, operation: bytes) -> bytes:
+    return _tlv(_SEQUENCE, _number(number), operation)
+
+
+def _tlv(tag: int, *contents: bytes) -> bytes:
+    content = b"".join(contents)
+    length = bytes([len(content)])
+    if len(content) >= _MULTI_BYTE:
+        digits = len(content).to_bytes(4)
+        length = bytes([_MULTI_BYTE + len(digits)]) + digits
+    return bytes([tag]) + length + content
+
+
+def _number(value: int) -> bytes:
+    return _tlv(_INTEGER, bytes([value]))
+
+
+def _parts(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield tag and content of each element in ``content``."""
+    at = 0
+    while at < len(content):
+        tag, length = content[at], content[at + 1]
+        at += 2
+        if length >= _MULTI_BYTE:
+            digits = length - _MULTI_BYTE
+            length = int.from_bytes(content[at : at + digits])
+            at += digits
+        yield tag, content[at : at + length]
+        at += length
+
+
+def _answer(content: bytes) -> Answer:
+    """Read an LDAPResult (RFC 4511, section 4.1.9)."""
+    (_, code), _, (_, text), *_ = _parts(content)
+    words = text.decode(errors="replace")
+    return Answer(int.from_bytes(code), "".join(letter for letter in words if letter.isprintable())[:200])
