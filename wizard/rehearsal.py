@@ -10,10 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard import processes
+from wizard import processes, reach
 from wizard.changes import codec
 from wizard.errors import HostError
 from wizard.events import Event
+from wizard.policy import SaslauthdKerberos5, SaslauthdLdap, SaslauthdRimap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _PROJECT = Path(__file__).resolve().parent.parent
 _UNSHARE = ("unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--propagation", "private")
 _SERVICES = ("postfix", "saslauthd", "dovecot")
+_ASK_A_SERVER = (SaslauthdRimap, SaslauthdLdap, SaslauthdKerberos5)
+_ALONE = "in a rehearsal no other server can be asked, so nobody logs in with the right password"
 
 
 def rehearse(plan: Plan, host: Host, *, user: str = "", password: Secret | None = None) -> Iterator[Event]:
@@ -40,14 +43,26 @@ def rehearse(plan: Plan, host: Host, *, user: str = "", password: Secret | None 
         raise HostError("a tree below --root runs nothing, so there is nothing to rehearse")
     if os.geteuid() != 0:
         raise HostError("only root can make a shadow of this host: run it as root")
+    backend = plan.whole.backend
+    if isinstance(backend, _ASK_A_SERVER) and password is not None:
+        yield Event("alone", _ALONE)
+        user, password = "", None
     work: dict[str, codec.Json] = {
         "changes": [codec.pack(change) for change in plan.changes],
         "addresses": [address for address in host.addresses if not address.startswith("127.")],
         "running": [name for name in _SERVICES if processes.running(name)],
+        "names": _names(backend.server, backend.port) if isinstance(backend, SaslauthdRimap) else [],
         "user": user,
         "password": password.reveal() if password else "",
     }
     yield from _followed(work)
+
+
+def _names(name: str, port: int) -> list[codec.Json]:
+    """Return lines for hosts(5): without an address saslauthd would not start where no name service is."""
+    with suppress(reach.UnreachableError):
+        return [f"{address} {name}" for address in reach.addresses(name, port)]
+    return []
 
 
 def _followed(work: dict[str, codec.Json]) -> Iterator[Event]:

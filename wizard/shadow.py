@@ -159,6 +159,8 @@ def _rehearse(work: dict[str, codec.Json], teller: Teller) -> None:
         Path("/usr/sbin/policy-rc.d").chmod(0o755)
     _make(packages, 0, len(steps), teller)
     _leave_the_network([str(address) for address in _listed(work["addresses"])])
+    with Path("/etc/hosts").open("a", encoding="utf-8") as hosts:
+        hosts.writelines(f"{line}\n" for line in _listed(work["names"]))
     _make([step for step in steps if step not in packages], len(packages), len(steps), teller)
     _empty_queue()
     # Postfix waits a second or two before it trusts a main.cf that was written just now

@@ -361,3 +361,17 @@ def test_getpwent_is_not_taken_where_passwords_are_in_shadow(boot: Boot) -> None
         in said
     )
     assert state(machine) == before
+
+
+@pytest.mark.parametrize("name", ["rimap", "ldap with a bind, inside TLS", "kerberos5"])
+def test_a_rehearsal_says_that_it_can_not_ask_the_server(boot: Boot, name: str) -> None:
+    machine, chroot = boot(Kind.SERVERS), CHROOTS["chrooted"]
+    back_end = ELSEWHERE[name].back_end
+    ELSEWHERE[name].start(machine)
+    before = prepare(machine, chroot)
+    machine.write_file(POLICY, policy(back_end, chroot))
+    account = ("--user", back_end.user, "--password-file", SECRET)
+    said = postfix_auth(machine, "rehearse", "-p", POLICY, *account).stdout
+    assert "in a rehearsal no other server can be asked" in said
+    assert "Rehearsed: it works" in said
+    assert state(machine) == before
