@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from wizard.errors import ParseError, WizardError
+from wizard.errors import HostError, ParseError, WizardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LENSES = Path(__file__).resolve().parent.parent / "recipes" / "lenses"
 _BEFORE, _TREE, _AFTER = "/before", "/tree", "/after"
+_MOST_LINES = 5000  # each line costs Augeas more than the one before; these take two seconds
 _LONGEST_SHOWN = 60  # characters of an unexpected line
 
 # one handle serves all: loading a lens takes longer than parsing with it
@@ -98,10 +99,12 @@ def opened(lens: str, path: str, data: bytes) -> Iterator[Tree]:
 
     Raises:
         ParseError: when the lens can't read ``data``; ``path`` is only for that message.
+        HostError: when it has more lines than Augeas can handle.
         WizardError: when the edited tree is no such text.
 
     """
     _no_nul(path, data)
+    _not_too_long(path, data)
     text = data.decode("latin-1")
     # lenses want every line ended; where the last one was not, it stays so
     line_end = "\r\n" if text.split("\n", 1)[0].endswith("\r") else "\n"
@@ -125,7 +128,7 @@ def _parse(handle: Augeas, lens: str, path: str, text: str) -> None:
     except ValueError:
         pos = handle.get(f"/augeas/text{_TREE}/error/pos")
         if not pos:
-            raise
+            raise HostError(f"{path}: Augeas can't read it") from None
         raise _unexpected(path, text, int(pos)) from None
 
 
@@ -141,6 +144,12 @@ def _no_nul(path: str, data: bytes) -> None:
     at = data.find(b"\0")
     if at >= 0:
         raise ParseError(path, data.count(b"\n", 0, at) + 1, "unexpected NUL byte: this is no text file")
+
+
+def _not_too_long(path: str, data: bytes) -> None:
+    lines = data.count(b"\n")
+    if lines > _MOST_LINES:
+        raise HostError(f"{path} has {lines} lines; files of more than {_MOST_LINES} are not edited here")
 
 
 def _unexpected(path: str, text: str, at: int) -> ParseError:

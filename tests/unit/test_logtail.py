@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wizard import logtail
@@ -181,6 +181,7 @@ _JSON = st.recursive(
 _FIELDS = ("MESSAGE", "SYSLOG_IDENTIFIER", "_COMM", "SYSLOG_PID", "_PID", "__REALTIME_TIMESTAMP")
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first of all texts takes a second to make
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(_FIELDS, _JSON | st.lists(st.integers(-1, 256)))))
 def test_any_journal_record_makes_a_printable_line(record: dict[str, object]) -> None:
     line = parse(json.dumps(record).encode())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _LENS = "Smtpdconf.lns"
-_LINE = re.compile(r"\s*([A-Za-z0-9_-]+):\s*(\S.*?)\s*")
+_LINE = re.compile(r"([A-Za-z0-9_-]+):\s*(\S.*)")
 _LONGEST_SHOWN = 60
 #: The keys whose value is a password (Cyrus SASL, "Options"; for saslauthd LDAP_SASLAUTHD).
 SECRETS = frozenset({"sql_passwd", "ldapdb_pw", "ldap_password", "ldap_bind_pw"})
@@ -57,7 +57,7 @@ def read(path: str, data: bytes) -> Settings:
     for number, line in enumerate(data.decode(errors="backslashreplace").split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        found = _LINE.fullmatch(line)
+        found = _LINE.fullmatch(line.strip())
         if not found:
             shown = re.split(r"[:=\s]", line.strip(), maxsplit=1)[0][:_LONGEST_SHOWN]
             raise ParseError(path, number, f"libsasl expects 'key: value', found {shown!r} …")

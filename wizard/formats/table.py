@@ -53,9 +53,9 @@ def _find(lines: list[str], key: str) -> _Entry | None:
 
 
 def _entries(lines: list[str]) -> Iterator[_Entry]:
-    said = [at for at, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
-    starts = [at for at in said if not lines[at][0].isspace()]
+    said = {at for at, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")}
+    starts = [at for at, line in enumerate(lines) if at in said and not line[0].isspace()]
     for start, following in pairwise([*starts, len(lines)]):
-        mine = [at for at in said if start <= at < following]
+        mine = [at for at in range(start, following) if at in said]
         words = "".join(lines[at] for at in mine).split(None, 1)
         yield _Entry(start, mine[-1] + 1, words[0], "".join(words[1:]).strip())
