@@ -18,6 +18,7 @@ from recipes import (
     mechanisms,
     packages,
     saslauthd,
+    saslauthd_ldap,
     smarthost,
     sql,
     submission,
@@ -85,6 +86,8 @@ def steps(wanted: Wanted) -> Iterator[Step]:
         yield from mechanisms.steps(wanted, recipe)
     if recipe and given.backend and recipe.sasl_type != "dovecot":
         yield from dovecot_side.leave(wanted)
+    if recipe and given.backend:
+        yield from saslauthd_ldap.leave(wanted)
     yield from tls.steps(wanted)
     yield from submission.steps(wanted)
     yield from authorization.steps(wanted)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _FILE = "/etc/saslauthd.conf"
 _LONGEST_PASSWORD = 127  # bytes; saslauthd cuts off the rest without a word (lak.h, LAK_BUF_LEN)
+_OURS = b"# the directory that saslauthd asks; written by postfix-auth\n"
 #: What turns "look the user up, then bind as the user" into something else.
 _OTHER_METHODS = ("ldap_auth_method", "ldap_use_sasl", "ldap_group_dn", "ldap_scope", "ldap_default_realm")
 
@@ -56,7 +57,7 @@ def _steps(wanted: Wanted) -> Iterator[Step]:
     current = host.read(path)
     found = saslauthdconf.read(path, current or b"")
     values = _values(wanted, backend, found)
-    text = saslauthdconf.edit(path, current or b"", values)
+    text = saslauthdconf.edit(path, _OURS if current is None else current, values)
     why = "which directory saslauthd asks, and as whom; readable by root only, for its password"
     write = WriteFile(path, before=current, after=text, owner="root", group="root", mode=0o600, reason=why)
     yield write
@@ -104,6 +105,20 @@ def _password(backend: SaslauthdLdap, found: Mapping[str, str]) -> str:
     if found.get("ldap_bind_dn") != backend.bind_dn or "ldap_password" not in found:
         raise PolicyError(key, f"must be given: there is no password of {backend.bind_dn} on this host yet")
     return found["ldap_password"]
+
+
+def leave(wanted: Wanted) -> Iterator[Step]:
+    """Yield what becomes of the file with the password once saslauthd does not need it any more."""
+    path, host = _path(wanted.host), wanted.host
+    current = host.read(path)
+    if current is None or isinstance(wanted.policy.backend, SaslauthdLdap):
+        return
+    keys = saslauthdconf.read(path, current)
+    if current.startswith(_OURS) and all(key.startswith("ldap_") for key in keys):
+        why = "the directory is not asked any more, and its password is not needed"
+        yield WriteFile(path, before=current, after=None, reason=why)
+    elif "ldap_password" in keys:
+        yield Note(f"{path} still has the password of {keys.get('ldap_bind_dn', 'the directory')}; kept")
 
 
 def _read(host: Host, found: sasl.Saslauthd) -> SaslauthdLdap | None:

@@ -10,7 +10,7 @@ from screens.relay_password import named
 from screens.widgets.field import Field
 from screens.widgets.step import Step, Words
 from screens.widgets.text import SIGNS, shown
-from wizard.policy import Saslauthd, SaslauthdPam, SaslauthdShadow, TlsSource
+from wizard.policy import Saslauthd, SaslauthdGetpwent, SaslauthdPam, SaslauthdShadow, TlsSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from wizard.policy import Backend, Policy
 
+_SYSTEM = (SaslauthdPam, SaslauthdShadow, SaslauthdGetpwent)
 _PORTS = {"submission": "587, STARTTLS", "submissions": "465, TLS (SSL)"}
 
 
@@ -67,7 +68,7 @@ def card(policy: Policy, server: str) -> Iterator[str]:
 
 
 def _user_name(backend: Backend, policy: Policy) -> str:
-    if isinstance(backend, (SaslauthdPam, SaslauthdShadow)):
+    if isinstance(backend, _SYSTEM):
         return "the login name on this host, without @"
     domain = policy.authorization.local_domain if policy.authorization else ""
     return f"the account's name, or name@{domain}" if domain else "the account's name"

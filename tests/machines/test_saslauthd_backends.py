@@ -9,6 +9,7 @@ import pytest
 
 from tests.machines import mail_clients, password_servers
 from tests.machines.backends import (
+    BACK_ENDS,
     CERTIFICATE,
     CHROOTS,
     IN_NO_GROUP,
@@ -374,4 +375,23 @@ def test_a_rehearsal_says_that_it_can_not_ask_the_server(boot: Boot, name: str) 
     said = postfix_auth(machine, "rehearse", "-p", POLICY, *account).stdout
     assert "in a rehearsal no other server can be asked" in said
     assert "Rehearsed: it works" in said
+    assert state(machine) == before
+
+
+@pytest.mark.parametrize("text", ["", "# ours\nldap_timeout: 3\n"])
+def test_who_moves_away_takes_the_directorys_password_along(boot: Boot, text: str) -> None:
+    machine, chroot = boot(Kind.SERVERS), CHROOTS["chrooted"]
+    password_servers.start_directory(machine)
+    if text:
+        machine.write_file("/etc/saslauthd.conf", text)
+    before = prepare(machine, chroot)
+    apply(machine, ELSEWHERE["ldap with a bind, inside TLS"].back_end, chroot)
+    said = apply(machine, BACK_ENDS["pam"], chroot)
+    assert machine.exists("/etc/saslauthd.conf") == bool(text)
+    assert (f"still has the password of {READER}" in said) == bool(text)
+    mail_clients.trust(machine, machine, CERTIFICATE)
+    log_in(machine, right(BACK_ENDS["pam"], chroot), right(BACK_ENDS["pam"], chroot, BARE))
+    postfix_auth(machine, "rollback", "--yes")
+    log_in(machine, right(ELSEWHERE["ldap"].back_end, chroot), [])
+    postfix_auth(machine, "rollback", "--yes")
     assert state(machine) == before
