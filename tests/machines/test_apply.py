@@ -121,6 +121,34 @@ def test_two_at_once_do_not_meet(host: Machine) -> None:
     assert host.run(_APPLY).status == 0
 
 
+def test_a_lock_that_nobody_holds_is_no_obstacle(host: Machine) -> None:
+    host.run("mkdir -p /var/lib/postfix-auth; echo 1 >/var/lib/postfix-auth/lock")
+    assert host.run(_APPLY).status == 0
+    assert host.run([LAUNCHER, "rollback", "--yes"]).status == 0
+    # who looks makes no lock
+    host.run("rm /var/lib/postfix-auth/lock")
+    host.run([LAUNCHER, "status"])
+    assert not host.exists("/var/lib/postfix-auth/lock")
+
+
+def test_looking_goes_on_while_another_is_at_work(host: Machine) -> None:
+    with _held(host):
+        _look(host)
+    with host.interactive(_APPLY) as terminal:
+        terminal.expect(r"\[2/\d+\]")
+        # in the middle, for as long as it takes to look
+        host.run("pkill -STOP -f '[w]izard.applier'")
+        _look(host)
+        assert "is at work" in host.run([LAUNCHER, "rollback", "--yes"], check=False).stderr
+        host.run("pkill -CONT -f '[w]izard.applier'")
+        assert terminal.wait(30) == 0
+
+
+def _look(host: Machine) -> None:
+    for look in (["status"], ["status", "--json"], ["plan", "-p", _FILE], ["policy"], ["history"]):
+        assert host.run([LAUNCHER, *look]).status == 0
+
+
 @contextmanager
 def _held(host: Machine) -> Iterator[None]:
     """Hold the lock as a run with the process number 4711 would."""
