@@ -255,8 +255,10 @@ def sweep(found: Path) -> None:
     """Remove what a killed run has left beside ``found``. Only for the holder of the lock."""
     start = f".{found.name}.{_MARK}"
     with explained(found), suppress(FileNotFoundError):
+        # ours, or dressed as the file that they were to become
+        us = {os.geteuid(), found.lstat().st_uid} if found.exists() else {os.geteuid()}
         for left in [item for item in found.parent.iterdir() if item.name.startswith(start)]:
-            if left.lstat().st_uid == os.geteuid() and not stat.S_ISDIR(left.lstat().st_mode):
+            if left.lstat().st_uid in us and not stat.S_ISDIR(left.lstat().st_mode):
                 left.unlink(missing_ok=True)
 
 

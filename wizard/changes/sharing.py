@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from wizard.changes import disk, owners, words
 from wizard.changes.base import Change, Undo
 from wizard.changes.files import RestoreFile
 from wizard.changes.tree import run_in
-from wizard.errors import HostError, WizardError
+from wizard.errors import WizardError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,8 +65,8 @@ class ShareSecrets(Change):
         """Whether the group can use it, others can't, and it lies where it has to."""
         if self.shared and not self._linked(root):
             return False
-        found = disk.real(root, self.path) if root.path(self.path).exists() else None
-        if found is None:
+        found = root.file(self.path)
+        if not found.exists():
             return False
         info = found.stat()
         try:
@@ -78,21 +78,20 @@ class ShareSecrets(Change):
     def check(self, root: Root) -> None:
         """Look that regular files are at both names, or nothing; HostError otherwise."""
         for path in filter(None, (self.path, self.shared)):
-            found = root.path(path)
-            if found.is_symlink() and not found.exists():
-                raise HostError(f"{found} is a symbolic link that leads nowhere; remove or mend it")
+            # refuses a link that leads nowhere, or where others may write
+            found = disk.real(root, path)
             disk.refuse_unwritable(found)
             disk.read(found)
 
     def capture(self, root: Root) -> tuple[Undo, ...]:
         """Return owner, mode and place of the file, and what is at the second name."""
         found = root.path(self.path)
-        if not found.exists():
+        if not root.file(self.path).exists():
             back = RestoreSecrets(self.path)
         else:
-            info = found.stat()
+            now = disk.look(root.file(self.path))
             link = str(found.readlink()) if found.is_symlink() else None
-            back = RestoreSecrets(self.path, link, info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode))
+            back = RestoreSecrets(self.path, link, now.uid, now.gid, now.mode, now.xattrs)
         if not self.shared or self._linked(root):
             return (back,)
         return (back, RestoreFile.of(root, root.path(self.shared)))
@@ -106,10 +105,10 @@ class ShareSecrets(Change):
         """
         self.check(root)
         found = root.path(self.path)
-        content = disk.read(found)
+        content = disk.read(root.file(self.path))
         if content is None:
             _make_empty(root, self.path)
-            content = disk.read(found) or b""
+            content = disk.read(root.file(self.path)) or b""
         look = disk.Look(0, owners.gid(root, self.group), _MODE)
         if self.shared and not self._linked(root):
             home = root.path(self.shared)
@@ -149,18 +148,19 @@ class RestoreSecrets(Undo):
     uid: int = -1
     gid: int = -1
     mode: int = 0
+    xattrs: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
 
     def undo(self, root: Root) -> None:
         """Do it; a password that was changed in the meantime stays changed."""
         found = root.path(self.path)
         disk.sweep(found)
-        content = disk.read(found)
+        content = disk.read(root.file(self.path))
         if self.uid < 0:
             disk.remove(found)
         elif content is None:
             raise WizardError(f"{found} is gone; restore it from a backup")
         elif self.link is None:
-            look = disk.Look(self.uid, self.gid, self.mode)
+            look = disk.Look(self.uid, self.gid, self.mode, self.xattrs)
             if found.is_symlink():
                 disk.replace(found, content, look)
             else:
@@ -171,7 +171,7 @@ class RestoreSecrets(Undo):
 
     def conflicts(self, root: Root) -> tuple[str, ...]:
         """Return the accounts that have been made since in a file that would go away."""
-        if self.uid >= 0 or not root.path(self.path).exists():
+        if self.uid >= 0 or not root.file(self.path).exists():
             return ()
         listed = run_in(root, ["sasldblistusers2", "-f", self.path]).stdout.splitlines()
         names = dict.fromkeys(line.partition(":")[0] for line in listed if "@" in line)

@@ -1,0 +1,319 @@
+"""Changes on a tree: applied they are done; undone, however often, all is as it was, to every attribute."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit import trees
+from wizard import takingback
+from wizard.applier import Applier
+from wizard.changes import (
+    KINDS,
+    UNDO_KINDS,
+    BuildTable,
+    Change,
+    CreateGroup,
+    JoinGroup,
+    MakeCertificate,
+    MakeDirectory,
+    MakeLink,
+    ShareSecrets,
+    StatOverride,
+    WriteFile,
+    codec,
+    disk,
+)
+from wizard.errors import ChangedSinceReviewError, HostError, WizardError
+from wizard.journal import State, checkpoints, create
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wizard.root import Root
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files their owners back")
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Root:
+    for module in ("groups", "directories", "tables", "sharing"):
+        monkeypatch.setattr(f"wizard.changes.{module}.run_in", trees.run_in)
+    return trees.make(tmp_path)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A change, and what is there before: path -> content, mode, owner."""
+
+    change: Change
+    there: tuple[tuple[str, bytes, int, int], ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    keeps_times: bool = True
+
+    def prepare(self, root: Root) -> None:
+        for path, content, mode, uid in self.there:
+            found = root.prefix / path
+            found.parent.mkdir(parents=True, exist_ok=True)
+            found.write_bytes(content)
+            os.chown(found, uid, uid)
+            found.chmod(mode)
+            os.setxattr(found, "user.note", b"mine")
+            os.utime(found, ns=(1, 1_000_000_007))
+        for path, target in self.links:
+            (root.prefix / path).symlink_to(target)
+
+
+_MAIN = ("etc/postfix/main.cf", b"a = b\n", 0o640, 12)
+_EDIT = WriteFile("/etc/postfix/main.cf", b"a = b\n", b"a = c\n", reason="")
+_NEW = WriteFile("/etc/new/deep/file", None, b"x", owner="root", group="sasl", mode=0o640, reason="")
+_SECRETS = ("etc/sasldb2", b"secrets", 0o600, 0)
+_SHARED = "/var/spool/postfix/etc/sasldb2"
+_OVERRIDDEN = ("var/lib/dpkg/statoverride", b"root root 755 /x\nroot root 700 /run/d\n", 0o644, 0)
+CASES = {
+    "a file is edited": Case(_EDIT, (_MAIN,)),
+    "a file behind a link": Case(
+        _EDIT, (("etc/real/main.cf", *_MAIN[1:]),), (("etc/postfix/main.cf", "../real/main.cf"),)
+    ),
+    "a file behind an absolute link": Case(
+        _EDIT, (("etc/real/main.cf", *_MAIN[1:]),), (("etc/postfix/main.cf", "/etc/real/main.cf"),)
+    ),
+    "a file gets another owner": Case(
+        WriteFile("/etc/postfix/main.cf", b"a = b\n", b"", owner="postfix", mode=0o600, reason=""), (_MAIN,)
+    ),
+    "a file is made": Case(_NEW),
+    "a file is made in a directory that is there": Case(_NEW, (("etc/new/deep/other", b"", 0o600, 0),)),
+    "a file is removed": Case(WriteFile("/etc/postfix/main.cf", b"a = b\n", None, reason=""), (_MAIN,)),
+    "a link is made": Case(MakeLink("/etc/new/link", "/x", reason="")),
+    "a link is turned": Case(MakeLink("/etc/link", "/x", reason=""), links=(("etc/link", "/old"),)),
+    "a directory is made": Case(MakeDirectory("/run/a/b", "root", "sasl", 0o710, reason="")),
+    "a directory gets a group": Case(MakeDirectory("/etc/postfix", "root", "sasl", 0o2710, reason="")),
+    "a certificate": Case(
+        MakeCertificate("/etc/tls/a.pem", "/etc/tls/a.key", ("a.example",), reason=""),
+        (("etc/tls/a.pem", b"old", 0o600, 3),),
+    ),
+    "an override is made": Case(StatOverride("/run/d", "root", "sasl", 0o710, reason=""), keeps_times=False),
+    "an override is changed": Case(
+        StatOverride("/run/d", "root", "sasl", 0o710, reason=""), (_OVERRIDDEN,), keeps_times=False
+    ),
+    "a group is made": Case(CreateGroup("mail_login", reason=""), keeps_times=False),
+    "a group is joined": Case(JoinGroup("postfix", "sasl", reason=""), keeps_times=False),
+    "a table is built": Case(
+        BuildTable("hash", "/etc/postfix/t", reason=""),
+        (("etc/postfix/t", b"a b\n", 0o600, 7), ("etc/postfix/t.db", b"old", 0o640, 8)),
+    ),
+    "a first table": Case(
+        BuildTable("hash", "/etc/postfix/t", reason=""), (("etc/postfix/t", b"", 0o600, 7),)
+    ),
+    "secrets are shared": Case(ShareSecrets("/etc/sasldb2", "", "sasl", reason=""), (_SECRETS,)),
+    "secrets are moved": Case(
+        ShareSecrets("/etc/sasldb2", _SHARED, "sasl", reason=""),
+        (_SECRETS, (_SHARED[1:], b"stale", 0o666, 5)),
+        keeps_times=False,
+    ),
+    "secrets are made": Case(ShareSecrets("/etc/sasldb2", "", "sasl", reason="")),
+}
+every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+
+
+@every_case
+def test_applied_it_is_done_and_undone_all_is_as_it_was(tree: Root, case: Case) -> None:
+    case.prepare(tree)
+    before = trees.seen(tree, times=case.keeps_times)
+    case.change.check(tree)
+    assert not case.change.done(tree)
+    ways = case.change.capture(tree)
+    case.change.apply(tree)
+    assert case.change.done(tree) or isinstance(case.change, MakeCertificate | BuildTable)
+    assert trees.seen(tree, times=case.keeps_times) != before
+    for _ in range(2):
+        for way in ways:
+            way.undo(tree)
+        assert trees.seen(tree, times=case.keeps_times) == before
+
+
+@every_case
+def test_undone_without_being_applied_nothing_happens(tree: Root, case: Case) -> None:
+    case.prepare(tree)
+    before = trees.seen(tree)
+    for way in case.change.capture(tree):
+        way.undo(tree)
+    assert trees.seen(tree) == before
+
+
+@every_case
+def test_looking_changes_nothing_and_what_crosses_a_pipe_stays_the_same(tree: Root, case: Case) -> None:
+    case.prepare(tree)
+    before = trees.seen(tree)
+    case.change.diff(tree)
+    case.change.done(tree)
+    case.change.check(tree)
+    assert codec.unpack(KINDS, codec.pack(case.change)) == case.change
+    for way in case.change.capture(tree):
+        assert codec.unpack(UNDO_KINDS, codec.pack(way)) == way
+    assert trees.seen(tree) == before
+
+
+@every_case
+def test_what_a_killed_run_has_left_goes_away(tree: Root, case: Case) -> None:
+    case.prepare(tree)
+    before = trees.seen(tree, times=case.keeps_times)
+    ways = case.change.capture(tree)
+    for path in case.change.files:
+        if tree.path(path).exists():
+            disk.temporary(disk.real(tree, path)).write_text("half")
+    for way in ways:
+        way.undo(tree)
+    assert trees.seen(tree, times=case.keeps_times) == before
+
+
+def test_what_a_file_had_it_keeps(tree: Root) -> None:
+    CASES["a file is edited"].prepare(tree)
+    _EDIT.apply(tree)
+    found = tree.path("/etc/postfix/main.cf")
+    info = found.stat()
+    assert (info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode)) == (12, 12, 0o640)
+    assert os.getxattr(found, "user.note") == b"mine"
+
+
+def test_what_was_changed_since_the_review_is_not_written(tree: Root) -> None:
+    CASES["a file is edited"].prepare(tree)
+    tree.path("/etc/postfix/main.cf").write_text("mine")
+    for change in (_EDIT, WriteFile("/etc/postfix/main.cf", None, b"", reason="")):
+        with pytest.raises(ChangedSinceReviewError):
+            change.apply(tree)
+    with pytest.raises(ChangedSinceReviewError, match="is gone"):
+        WriteFile("/etc/none", b"was", b"x", reason="").apply(tree)
+    assert tree.path("/etc/postfix/main.cf").read_text() == "mine"
+
+
+def test_what_is_in_the_way_stays(tree: Root) -> None:
+    (tree.prefix / "etc/there").mkdir()
+    tree.path("/etc/file").write_text("mine")
+    for change in (
+        WriteFile("/etc/there", None, b"", reason=""),
+        MakeLink("/etc/there", "/x", reason=""),
+        MakeLink("/etc/file", "/x", reason=""),
+        MakeDirectory("/etc/file", "root", "root", 0o755, reason=""),
+        ShareSecrets("/etc/there", "", "sasl", reason=""),
+    ):
+        with pytest.raises(HostError):
+            change.check(tree)
+
+
+def test_what_others_put_in_a_new_directory_stays(tree: Root) -> None:
+    ways = _NEW.capture(tree)
+    _NEW.apply(tree)
+    (tree.prefix / "etc/new/deep/mine").write_text("x")
+    for way in ways:
+        way.undo(tree)
+    assert [path.name for path in (tree.prefix / "etc/new/deep").iterdir()] == ["mine"]
+
+
+def test_a_full_disk_takes_the_old_content_back(tree: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = CASES["a file is edited"]
+    case.prepare(tree)
+    before = trees.seen(tree)
+    ways = case.change.capture(tree)
+    case.change.apply(tree)
+
+    def full(found: Path, content: bytes, wish: disk.Look) -> None:
+        with disk.explained(found):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(disk, "replace", full)
+    for way in ways:
+        way.undo(tree)
+    assert trees.seen(tree) == before
+
+
+# the process that applies
+
+
+class BrokenChange(CreateGroup):
+    """Fails in a way nobody has foreseen, with a password in its words."""
+
+    def apply(self, root: Root) -> None:
+        (f"CANARY-\udcff {root}").encode()
+
+
+_WORK: dict[str, codec.Json] = {"test": False, "confirm": 0}
+
+
+def _applier(tree: Root) -> Applier:
+    return Applier(create(tree, "summary", ""), tree)
+
+
+def _states(tree: Root) -> list[State]:
+    return [one.state for one in checkpoints(tree)]
+
+
+def _without_journal(tree: Root) -> dict[str, object]:
+    return {path: look for path, look in trees.seen(tree).items() if "postfix-auth" not in path}
+
+
+def test_a_plan_is_kept(tree: Root) -> None:
+    CASES["a file is edited"].prepare(tree)
+    assert _applier(tree).apply([_EDIT, _NEW], _WORK) == 0
+    assert (_states(tree), _EDIT.done(tree), _NEW.done(tree)) == ([State.KEPT], True, True)
+    assert not list(tree.prefix.rglob("ballast"))
+
+
+def test_whatever_breaks_everything_is_taken_back_and_no_secret_told(tree: Root) -> None:
+    CASES["a file is edited"].prepare(tree)
+    before = _without_journal(tree)
+    applier = _applier(tree)
+    assert applier.apply([_EDIT, _NEW, BrokenChange("a", reason="")], _WORK) == 1
+    assert _without_journal(tree) == before
+    assert _states(tree) == [State.ROLLED_BACK]
+    told = applier.checkpoint.events.read_text()
+    assert "unforeseen UnicodeEncodeError at test_changes.py" in told
+    assert "CANARY" not in told
+
+
+def test_a_way_back_that_can_not_be_told_or_noted_goes_on(
+    tree: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CASES["a file is edited"].prepare(tree)
+    before = _without_journal(tree)
+    applier = _applier(tree)
+    assert applier.apply([_EDIT, _NEW], _WORK) == 0
+
+    def refuse(*_: object) -> None:
+        raise WizardError("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("wizard.journal.append", refuse)
+        patched.setattr("wizard.journal.Checkpoint.at", refuse)
+        assert applier.roll_back() == 1
+    assert _without_journal(tree) == before
+    # later it can be noted
+    assert applier.roll_back() == 0
+    assert _states(tree) == [State.ROLLED_BACK]
+
+
+def test_one_way_back_that_fails_does_not_stop_the_others(
+    tree: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CASES["a file is edited"].prepare(tree)
+    before = trees.seen(tree)["etc/postfix/main.cf"]
+    applier = _applier(tree)
+    assert (
+        applier.apply([CreateGroup("a", reason=""), _EDIT, MakeLink("/etc/l", "/x", reason="")], _WORK) == 0
+    )
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("CANARY")
+
+    monkeypatch.setattr("wizard.changes.groups.run_in", broken)
+    problems = takingback.take_back(applier.checkpoint, tree)
+    assert len(problems) == 1
+    assert "remove-group: unforeseen RuntimeError" in problems[0]
+    assert "CANARY" not in problems[0]
+    assert trees.seen(tree)["etc/postfix/main.cf"] == before
+    assert not (tree.prefix / "etc/l").is_symlink()
