@@ -80,6 +80,11 @@ def _postfix(host: Host) -> str:
 
 
 def _sasl(host: Host) -> str:
+    postfix = host.postfix
+    asked = {postfix.value("smtpd_sasl_type", each) for each in postfix.auth_services} if postfix else ()
+    if asked == {"dovecot"}:
+        here = host.root.live and host.packages.intersection(host.platform.packages["dovecot"])
+        return f"Dovecot, {_state(host, 'dovecot')}" if here else "Dovecot"
     if not host.packages.intersection(host.platform.packages["saslauthd"]):
         return "saslauthd not installed"
     if not host.root.live:

@@ -33,7 +33,7 @@ def as_json(host: Host) -> dict[str, object]:
         "platform": {"id": platform.id, "version": platform.version, "name": platform.name},
         "postfix": asdict(postfix) if postfix else {"version": None},
         "sasl": asdict(inventory.sasl_parts(host)),
-        "services": {name: service(host, name) for name in _SERVICES},
+        "services": {name: service(host, name) for name in (*_SERVICES, *_dovecot(host))},
         "listeners": {str(port): host.listeners.get(port, ()) for port in _PORTS},
         "certificate": _certificate(certificate) if certificate else None,
         "log": overview.log_place(host),
@@ -42,6 +42,11 @@ def as_json(host: Host) -> dict[str, object]:
         "drift": [{"path": each.path, "since": each.since} for each in drift.drift(host.root)],
         "attention": tuple(overview.attention(host)),
     }
+
+
+def _dovecot(host: Host) -> tuple[str, ...]:
+    """Return Dovecot, if it is here: many hosts have none, and nobody misses it there."""
+    return ("dovecot",) if host.packages.intersection(host.platform.packages["dovecot"]) else ()
 
 
 def service(host: Host, name: str) -> Mapping[str, bool | None]:

@@ -116,6 +116,7 @@ def test_both_sides_are_set_up(boot: Boot, address: str, name: str) -> None:
     assert "Nothing to do" in apply(machine, back_end, chroot)
     found = policyfile.parse(postfix_auth(machine, "policy").stdout)
     assert found == replace(policyfile.parse(policy(back_end, chroot)), authorization=Authorization())
+    assert "Dovecot, running" in postfix_auth(machine, "status").stdout.splitlines()[0]
 
     machine.reboot()
     machine.wait_for_port(587)
