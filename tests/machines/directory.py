@@ -50,6 +50,19 @@ def fill(machine: Machine) -> None:
     machine.run(f"umask 077; cat >{PROXY_SECRET}", stdin=f"{PROXY_PASSWORD}\n")
 
 
+def add_person(machine: Machine, uid: str, unit: str) -> None:
+    """Add a person below an organizational unit of its own, where the plugin's user may become nobody."""
+    where = f"ou={unit},{_BASE}"
+    entries = f"dn: {where}\nobjectClass: organizationalUnit\nou: {unit}\n\n"
+    entries += _PERSON.format(uid=uid, mail=f"{uid}@example.org", where=where, password=PASSWORD)
+    machine.run([*_AS_ADMIN, "-a"], stdin=entries)
+
+
+def remove_person(machine: Machine, uid: str) -> None:
+    """Remove a person below ou=people."""
+    machine.run(_AS_ADMIN, stdin=f"dn: uid={uid},ou=people,{_BASE}\nchangetype: delete\n")
+
+
 _AS_ADMIN = ["ldapmodify", "-x", "-D", f"cn=admin,{_BASE}", "-y", "/root/admin.password"]
 
 

@@ -43,6 +43,11 @@ _CLIENTS = (
     "gsasl openssl curl msmtp strace"
 )
 _INSTALL = "apt-get -q -y install --no-install-recommends"
+_KERBEROS = (
+    "'krb5-config krb5-config/default_realm string EXAMPLE.NET' "
+    "'krb5-config krb5-config/kerberos_servers string mail.example.net' "
+    "'krb5-config krb5-config/admin_server string mail.example.net'"
+)
 
 
 class Debian(StrEnum):
@@ -67,10 +72,11 @@ class Kind(StrEnum):
     SERVERS = "servers"  # mail, and where passwords are checked elsewhere: IMAP, LDAP, a KDC; all stopped
     DOVECOT = "dovecot"  # mail, and Dovecot as Debian leaves it
     DATABASES = "databases"  # mail, and PostgreSQL, MariaDB, SQLite, what libsasl asks them with, and slapd
+    EVERY = "every"  # databases, and the rest that any back end or mechanism can ask for
 
 
 _BELOW = {Kind.CLIENTS: Kind.BARE, Kind.READY: Kind.BARE, Kind.MAIL: Kind.READY, Kind.DOVECOT: Kind.MAIL,
-          Kind.SERVERS: Kind.MAIL, Kind.DATABASES: Kind.MAIL}  # fmt: skip
+          Kind.SERVERS: Kind.MAIL, Kind.DATABASES: Kind.MAIL, Kind.EVERY: Kind.DATABASES}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +129,7 @@ def _recipe(kind: Kind) -> str:
             f"{_INSTALL} postfix sasl2-bin libsasl2-modules {_CLIENTS}"
         ),
         Kind.SERVERS: (
-            "printf '%s\\n' 'krb5-config krb5-config/default_realm string EXAMPLE.NET' "
-            "'krb5-config krb5-config/kerberos_servers string mail.example.net' "
-            "'krb5-config krb5-config/admin_server string mail.example.net' "
+            f"printf '%s\\n' {_KERBEROS} "
             "'slapd slapd/domain string example.net' 'slapd slapd/password1 password admin' "
             "'slapd slapd/password2 password admin' | debconf-set-selections; "
             f"{_INSTALL} dovecot-imapd slapd ldap-utils krb5-kdc krb5-admin-server krb5-user; "
@@ -137,6 +141,11 @@ def _recipe(kind: Kind) -> str:
             f"{_INSTALL} libsasl2-modules-sql postgresql mariadb-server sqlite3 "
             "libsasl2-modules-ldap slapd ldap-utils; "
             "systemctl disable postgresql mariadb slapd"
+        ),
+        Kind.EVERY: (
+            f"printf '%s\\n' {_KERBEROS} | debconf-set-selections; "
+            f"{_INSTALL} dovecot-imapd krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit "
+            "libsasl2-modules-otp; systemctl disable dovecot krb5-kdc krb5-admin-server"
         ),
     }[kind]
 
