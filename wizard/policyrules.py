@@ -70,11 +70,12 @@ def _check_mechanisms(mechanisms: Mechanisms, backend: Backend | None) -> None:
 
 def _not_by_saslauthd(mechanism: str, backend: Saslauthd) -> str:
     """Explain it: libsasl serves such a mechanism from /etc/sasldb2, and saslauthd is never asked."""
-    instead = "auxprop-sasldb" if isinstance(backend, SaslauthdSasldb) else "auxprop-sasldb or dovecot"
+    sasldb = '"auxprop-sasldb"'
+    instead = sasldb if isinstance(backend, SaslauthdSasldb) else f'{sasldb} or "dovecot"'
     return (
         f"must not offer {mechanism} with {backend.type}: saslauthd is handed a password and can check PLAIN "
         f"and LOGIN only; for {mechanism} the SASL library would ask /etc/sasldb2 instead. "
-        f'Leave it out, or choose backend.type = "{instead}"'
+        f"Leave it out, or choose backend.type = {instead}"
     )
 
 
