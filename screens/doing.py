@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from screens import relay_password
 from screens.previewing import planned
-from wizard import applying, engine, logtail, rehearsal, verify
+from wizard import accountplaces, accounts, applying, engine, logtail, rehearsal, verify
 from wizard.errors import HostError
 
 if TYPE_CHECKING:
@@ -92,9 +92,10 @@ def make_accounts(situation: Situation, answers: Answers) -> None:
     """
     if not answers.accounts:
         return
-    sasldb = engine.accounts(engine.observe(situation.host.root))
+    host = engine.observe(situation.host.root)
+    sasldb = accounts.of(host)
     for new in answers.accounts:
-        sasldb.set_password(sasldb.account(new.name), new.password)
+        accountplaces.set_password(host, sasldb, sasldb.account(new.name), new.password)
 
 
 def test(

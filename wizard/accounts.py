@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import secrets
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.changes import disk
-from wizard.commands import run
+from wizard.changes.tree import run_in
 from wizard.errors import PolicyError
+from wizard.root import Root
 from wizard.sasl_client import SaslError, saslprep
 from wizard.secret import Secret
 
@@ -26,13 +27,18 @@ _NAME = re.compile(r"[^\x00-\x20\x7f@/:\"\\]{1,64}(@[A-Za-z0-9.-]{1,253})?")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account of sasldb: ``name`` as the user types it before the ``@``, ``realm`` what follows."""
+    """One account: ``name`` stands before the ``@``, ``realm`` behind it; empty: there is nothing behind."""
 
     name: str
-    realm: str
+    realm: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name}@{self.realm}"
+        return f"{self.name}@{self.realm}" if self.realm else self.name
+
+
+def typed(account: Account, realm: str) -> str:
+    """Return what the user of ``account`` has to type, where a bare name belongs to ``realm``."""
+    return account.name if account.realm == realm else str(account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +47,19 @@ class Sasldb:
 
     path: str
     realm: str
+    root: Root = field(default_factory=Root)
 
     def accounts(self) -> tuple[Account, ...]:
-        """Return every account, in the file's order.
+        """Return every account, in the file's order; none where there is no file yet.
 
         Raises:
             WizardError: when the file can't be read.
 
         """
-        done = run(["sasldblistusers2", "-f", self.path]).expect(f"can't list the accounts in {self.path}")
+        if not self.root.file(self.path).exists():
+            return ()
+        argv = ["sasldblistusers2", "-f", self.path]
+        done = run_in(self.root, argv).expect(f"can't list the accounts in {self.path}")
         entries = (line.partition(":")[0].rpartition("@") for line in done.stdout.splitlines() if "@" in line)
         return tuple(dict.fromkeys(Account(name, realm) for name, _, realm in entries))
 
@@ -78,7 +88,8 @@ class Sasldb:
         _must_stay("NAME", "the user name", account.name)
         _must_stay("", "the password", password.reveal())
         argv = ["saslpasswd2", "-p", "-c", "-f", self.path, "-u", account.realm, account.name]
-        run(argv, stdin=password.reveal().encode()).expect(f"can't set the password of {account}")
+        done = run_in(self.root, argv, stdin=password.reveal().encode())
+        done.expect(f"can't set the password of {account}")
 
     def remove(self, account: Account) -> None:
         """Delete ``account``.
@@ -88,7 +99,7 @@ class Sasldb:
 
         """
         argv = ["saslpasswd2", "-d", "-f", self.path, "-u", account.realm, account.name]
-        run(argv).expect(f"can't remove {account}")
+        run_in(self.root, argv).expect(f"can't remove {account}")
 
 
 def _must_stay(key: str, what: str, text: str) -> None:
@@ -118,7 +129,7 @@ def of(host: Host) -> Sasldb:
     saslauthd = host.smtpd_conf.methods[:1] == ("saslauthd",)
     usual = host.name if saslauthd else postfix.value("myhostname", service)
     realm = postfix.value("smtpd_sasl_local_domain", service) or usual
-    return Sasldb(host.smtpd_conf.keys.get("sasldb_path", host.platform.sasl.sasldb), realm)
+    return Sasldb(host.smtpd_conf.keys.get("sasldb_path", host.platform.sasl.sasldb), realm, host.root)
 
 
 @contextmanager

@@ -256,20 +256,28 @@ def _explain(arguments: argparse.Namespace, root: Root) -> int:  # noqa: ARG001 
 
 
 def _user(arguments: argparse.Namespace, root: Root) -> int:
-    from wizard import engine  # noqa: PLC0415
+    from wizard import accountplaces, accounts, engine, report  # noqa: PLC0415
+    from wizard.accountgroups import Members  # noqa: PLC0415
 
     _must_be_root(root)
     if arguments.action == "check":
         return _user_check(arguments, root)
-    sasldb = engine.accounts(engine.observe(root))
+    host = engine.observe(root)
+    place = engine.accounts(host)
     if arguments.action == "list":
-        _print(str(account) for account in sasldb.accounts())
+        listed = place.accounts()
+        _print(report.account_lines([(str(each), accounts.typed(each, place.realm)) for each in listed]))
         return _DONE
-    account = sasldb.account(arguments.name)
-    if arguments.action == "add":
-        sasldb.set_password(account, _password(arguments) or asking.password(str(account)))
-    elif arguments.action == "remove":
-        sasldb.remove(account)
+    account = place.account(arguments.name)
+    if arguments.action == "remove":
+        accountplaces.remove(host, place, account)
+    elif isinstance(place, Members):
+        place.add(account)
+        _print([f"{account} is in the group {place.groups[0]}, and logs in with the password on this host"])
+    else:
+        password = _password(arguments) or asking.password(str(account))
+        accountplaces.set_password(host, place, account, password)
+        _print([f"{account}: the user name to type is {accounts.typed(account, place.realm)}"])
     return _DONE
 
 

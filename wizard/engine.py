@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import recipes
-from wizard import accounts as sasldb
-from wizard import journal, packages, policyfile, policyrules, remembered
+from wizard import accountplaces, journal, packages, policyfile, policyrules, remembered
 from wizard.changes import InstallPackages
 from wizard.drift import Drift, drift
 from wizard.errors import HostError
@@ -19,7 +18,7 @@ from wizard.steps import Note, Wanted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wizard.accounts import Sasldb
+    from wizard.accountplaces import Place
     from wizard.policy import Backend
     from wizard.root import Root
     from wizard.steps import Step
@@ -116,19 +115,14 @@ def plan(policy: Policy, host: Host) -> Plan:
     return assemble(policy, whole, host, _steps(Wanted(policy, whole, host), needed))
 
 
-def accounts(host: Host) -> Sasldb:
+def accounts(host: Host) -> Place:
     """Return the accounts of the back end in force.
 
     Raises:
-        HostError: when that back end has none of its own, so that they are made elsewhere.
+        HostError: when they are made elsewhere; it says where.
 
     """
-    backend = recipes.read(host).backend
-    recipe = recipes.recipe_of(type(backend)) if backend else None
-    if recipe is None or not recipe.owns_accounts:
-        what = f"{backend.type} has no accounts of its own" if backend else "no back end is set up"
-        raise HostError(f"{what}: there is nothing to add to or to list here")
-    return sasldb.of(host)
+    return accountplaces.of(host)
 
 
 def _steps(wanted: Wanted, needed: tuple[str, ...]) -> Iterator[Step]:

@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from wizard.accountcheck import Tried
     from wizard.checks import Result
@@ -133,6 +133,12 @@ def result_lines(result: Result) -> Iterator[str]:
 
 def _wrapped(label: str, text: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH, initial_indent=label, subsequent_indent=" " * len(label))
+
+
+def account_lines(accounts: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield each account and what its user has to type."""
+    width = max((len(account) for account, _ in accounts), default=0)
+    yield from (shown(f"{account:<{width}}  user name: {typed}") for account, typed in accounts)
 
 
 def tried_lines(tried: Iterable[Tried]) -> Iterator[str]:

@@ -20,7 +20,10 @@ def test_sasldb(machine: Machine) -> None:
     _apply(machine, "auxprop-sasldb")
     machine.run([*_USER, "add", "bob"], stdin="builder\n")
     machine.run([*_USER, "add", "carol@example.org"], stdin="singer\n")
-    assert machine.run([*_USER, "list"]).stdout.split() == ["bob@mail.example.net", "carol@example.org"]
+    assert machine.run([*_USER, "list"]).stdout.splitlines() == [
+        "bob@mail.example.net  user name: bob",
+        "carol@example.org     user name: carol@example.org",
+    ]
     for name, password in (("bob", "builder"), ("carol@example.org", "singer")):
         tried = machine.run([*_USER, "check", name], stdin=f"{password}\n").stdout.splitlines()
         assert len(tried) == 7  # the file, and two services with three mechanisms each

@@ -1,0 +1,102 @@
+"""Where the accounts of the back end in force are kept, and what can be done about them from here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import recipes
+from wizard import accounts, services
+from wizard.accountgroups import Members
+from wizard.accounts import Sasldb
+from wizard.choices import owns_accounts
+from wizard.errors import HostError
+from wizard.policy import (
+    AuxpropLdapdb,
+    AuxpropSql,
+    Dovecot,
+    Saslauthd,
+    SaslauthdGetpwent,
+    SaslauthdKerberos5,
+    SaslauthdLdap,
+    SaslauthdPam,
+    SaslauthdRimap,
+    SaslauthdShadow,
+)
+from wizard.processes import running
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wizard.accounts import Account
+    from wizard.host import Host
+    from wizard.policy import Backend
+    from wizard.secret import Secret
+
+Place: TypeAlias = Sasldb | Members
+
+_SYSTEM = "the accounts are the system's own: adduser makes them, deluser removes them"
+_ELSEWHERE: Mapping[type[Backend], str] = {
+    SaslauthdPam: _SYSTEM,
+    SaslauthdShadow: _SYSTEM,
+    SaslauthdGetpwent: _SYSTEM,
+    SaslauthdRimap: "the accounts are those of the IMAP server {0.server}, and made there",
+    SaslauthdLdap: "the accounts are those of the directory at {0.servers[0]}, and made there",
+    SaslauthdKerberos5: "the accounts are those of the Kerberos realm: its kadmin makes and removes them",
+    AuxpropSql: "the accounts are rows in the database {0.database}, and made there",
+    AuxpropLdapdb: "the accounts are those of the directory at {0.uri}, and made there",
+    Dovecot: "the accounts are Dovecot's: its passdb, which doveconf -n shows, says where they are made",
+}
+
+
+def of(host: Host) -> Place:
+    """Return the accounts of the back end in force.
+
+    Raises:
+        HostError: when they can be neither listed nor made from here, with the words where that is done.
+
+    """
+    backend = recipes.read(host).backend
+    if backend is None:
+        raise HostError("no back end is set up, so there are no accounts yet")
+    if owns_accounts(backend):
+        return accounts.of(host)
+    if isinstance(backend, SaslauthdPam) and backend.allowed_groups:
+        return Members(host, backend.allowed_groups)
+    raise HostError(f"{elsewhere(backend)}; postfix-auth user check NAME tries one")
+
+
+def elsewhere(backend: Backend) -> str:
+    """Return who keeps the accounts of ``backend``, and where they are made."""
+    return _ELSEWHERE.get(type(backend), "the accounts are made elsewhere").format(backend)
+
+
+def set_password(host: Host, sasldb: Sasldb, account: Account, password: Secret) -> None:
+    """Make ``account``, or give it a new password; then no earlier one lets anybody in.
+
+    Raises:
+        PolicyError: when mail programs can't carry the name or the password.
+        WizardError: when it can't be done.
+
+    """
+    known = account in sasldb.accounts()
+    sasldb.set_password(account, password)
+    if known:
+        _forget(host)
+
+
+def remove(host: Host, place: Place, account: Account) -> None:
+    """Take ``account`` away, and see to it that it is not remembered.
+
+    Raises:
+        WizardError: when it can't be done.
+
+    """
+    place.remove(account)
+    _forget(host)
+
+
+def _forget(host: Host) -> None:
+    """Restart a saslauthd that remembers who logged in, for up to eight hours (saslauthd(8), -c)."""
+    asked = isinstance(recipes.read(host).backend, Saslauthd)
+    if asked and host.saslauthd.caches and host.root.live and running("saslauthd"):
+        services.restart("saslauthd")
