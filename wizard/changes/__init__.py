@@ -18,6 +18,7 @@ from wizard.changes.directories import (
 )
 from wizard.changes.files import MakeLink, RestoreFile, WriteFile
 from wizard.changes.groups import CreateGroup, JoinGroup, LeaveGroup, RemoveGroup
+from wizard.changes.ldapvalues import RestoreValues, SetValues
 from wizard.changes.packages import InstallPackages, RemovePackages
 from wizard.changes.serving import (
     Disable,
@@ -46,6 +47,7 @@ KINDS: Mapping[str, type[Change]] = {
         MakeLink,
         ShareSecrets,
         MakeCertificate,
+        SetValues,
         WriteFile,
         BuildTable,
         EnableService,
@@ -65,6 +67,7 @@ UNDO_KINDS: Mapping[str, type[Undo]] = {
         RestoreDirectory,
         RemoveDirectories,
         RestoreSecrets,
+        RestoreValues,
         RestoreFile,
         Sweep,
         Revive,
@@ -87,7 +90,9 @@ __all__ = [
     "ReloadService",
     "RemoveDirectories",
     "RestartService",
+    "RestoreValues",
     "Revive",
+    "SetValues",
     "ShareSecrets",
     "StartService",
     "StatOverride",
