@@ -16,6 +16,7 @@ from recipes import (
     fresh,
     ldapdb,
     mechanisms,
+    name_fence,
     packages,
     saslauthd,
     saslauthd_ldap,
@@ -88,6 +89,8 @@ def steps(wanted: Wanted) -> Iterator[Step]:
         yield from dovecot_side.leave(wanted)
     if recipe and given.backend:
         yield from saslauthd_ldap.leave(wanted)
+    if recipe and given.backend and not sql.is_sqlite(given.backend):
+        yield from name_fence.leave(wanted)
     yield from tls.steps(wanted)
     yield from submission.steps(wanted)
     yield from authorization.steps(wanted)

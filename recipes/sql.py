@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipes import sql_trial
+from recipes import name_fence, sql_trial
 from recipes.auxprop import SERVES, USUAL
 from recipes.backend import BackendRecipe
 from recipes.chroot import after, link_back
@@ -29,9 +29,10 @@ _ENGINES = {SqlEngine.PGSQL: "pgsql", SqlEngine.MYSQL: "mysql", SqlEngine.SQLITE
 #: Options that no policy speaks of; kept where somebody has set them.
 _BY_HAND = ("sql_usessl", "sql_insert", "sql_update", "sql_verbose")
 _OPEN_DOOR = (
-    "backend.engine: with sqlite anybody can log in: libsasl writes \\' for a quote in a user's name, which "
-    "SQLite takes for the end of the text; who knows SQL needs no password, and can find out everybody's. "
-    "Use it for trials only; pgsql, mysql and sasldb have no such hole"
+    "backend.engine: with sqlite a login name can be SQL: libsasl writes \\' for a quote in it, which SQLite "
+    "takes for the end of the text. Who makes such a name is let in without a password. He can send nothing, "
+    "for Postfix refuses mail from names with a quote; but login by login he can find out every password, "
+    "and send with one of those. For trials only: pgsql, mysql, sasldb and Dovecot have no such hole"
 )
 
 
@@ -40,6 +41,11 @@ def _wished(wanted: Wanted) -> AuxpropSql:
     if not isinstance(backend, AuxpropSql):
         raise TypeError(f"{backend} is no SQL back end")
     return backend
+
+
+def is_sqlite(backend: Backend) -> bool:
+    """Whether login names reach SQLite, which takes a quote in them for the end of the text."""
+    return isinstance(backend, AuxpropSql) and backend.engine is SqlEngine.SQLITE
 
 
 def _keys(wanted: Wanted) -> dict[str, str]:
@@ -84,6 +90,7 @@ def _steps(wanted: Wanted) -> Iterator[Step]:
     sql_trial.refuse_unreachable(wanted, backend)
     if backend.engine is SqlEngine.SQLITE:
         yield Note(_OPEN_DOOR)
+        yield from name_fence.steps(wanted)
     for key in _BY_HAND:
         if key in keys:
             yield Note(f"set by hand: {host.smtpd_conf.path} has {key}: {keys[key]}; kept")

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import pwd
 import socket
+import stat
 from typing import TYPE_CHECKING
 
 from recipes.chroot import after
@@ -19,6 +21,7 @@ from wizard.steps import Note
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from wizard.host import Host, Metadata
     from wizard.lookup import Answer
     from wizard.policy import AuxpropSql
     from wizard.steps import Step, Wanted
@@ -30,6 +33,8 @@ _SOCKETS = {SqlEngine.PGSQL: "/var/run/postgresql", SqlEngine.MYSQL: "/run/mysql
 _SAYS = ("sql plugin: ", "sql query failed: ")
 _SILENT = "libsasl does not say why"
 _NOTHING_FOUND = "no result found"
+#: Nobody's name, which is SQL where the plugin and the server do not agree on what protects a quote.
+_QUOTING = "postfix-auth-test\\' --"
 
 
 def path_of(backend: AuxpropSql) -> str:
@@ -54,8 +59,8 @@ def refuse_unreachable(wanted: Wanted, backend: AuxpropSql) -> None:
     for host in backend.hosts:
         _refuse_host(host, backend)
     path, queue = path_of(backend), wanted.host.queue_directory
-    if backend.engine is SqlEngine.SQLITE and not wanted.host.exists(path):
-        raise PolicyError("backend.database", f"there is no such file: {path}; make it, with the table in it")
+    if backend.engine is SqlEngine.SQLITE:
+        _refuse_file(wanted.host, path)
     if (
         not path
         or True not in after(wanted)
@@ -74,6 +79,31 @@ def refuse_unreachable(wanted: Wanted, backend: AuxpropSql) -> None:
         f"smtpd is chrooted to {queue} and can't reach the socket {path}: ask over TCP with "
         'hosts = ["127.0.0.1"], or say submission.chroot = "no"',
     )
+
+
+def _refuse_file(host: Host, path: str) -> None:
+    """Refuse a file that is missing, or that smtpd may write: SQL in a login name would change it."""
+    found = host.metadata(path)
+    if found is None:
+        raise PolicyError("backend.database", f"there is no such file: {path}; make it, with the table in it")
+    if host.root.live and _may_write(found):
+        raise PolicyError(
+            "backend.database",
+            f"smtpd could write {path}, and so could SQL in a login name: let nobody but its owner write, "
+            f"who must not be postfix: chmod go-w {path}",
+        )
+
+
+def _may_write(file: Metadata) -> bool:
+    """Whether smtpd, which is the user postfix, has the right to write ``file``."""
+    try:
+        postfix = pwd.getpwnam("postfix")
+    except KeyError:  # it is still to be installed, and is in no group but its own then
+        return bool(file.mode & stat.S_IWOTH)
+    if file.uid == postfix.pw_uid:
+        return bool(file.mode & stat.S_IWUSR)
+    in_group = file.gid in os.getgrouplist(postfix.pw_name, postfix.pw_gid)
+    return bool(file.mode & (stat.S_IWGRP if in_group else stat.S_IWOTH))
 
 
 def _refuse_host(host: str, backend: AuxpropSql) -> None:
@@ -140,12 +170,15 @@ def _failure(
     for key in ("sql_hostnames", "sql_database"):
         if smtpd.chroot and options[key].startswith(f"{smtpd.chroot}/"):
             options[key] = options[key].removeprefix(smtpd.chroot)
-    return _judged(lookup.check(options, smtpd, timeout=_TIMEOUT), backend, host, chrooted=chrooted)
+    failure = _judged(lookup.check(options, smtpd, timeout=_TIMEOUT), backend, host, chrooted=chrooted)
+    if failure or backend.engine is SqlEngine.SQLITE:
+        return failure
+    quoting = lookup.check(options, smtpd, timeout=_TIMEOUT, user=_QUOTING)
+    return None if quoting.unknown and not _complaint(quoting) else _broken_out(host)
 
 
 def _judged(answer: Answer, backend: AuxpropSql, host: str, *, chrooted: bool) -> PolicyError | None:
-    said = [line.removeprefix(start) for line in answer.said for start in _SAYS if line.startswith(start)]
-    wrong = next((line for line in said if line != _NOTHING_FOUND), "")
+    wrong = _complaint(answer)
     if answer.right or answer.unknown or answer.refused:
         return _query_refused(wrong, backend, host) if wrong else None
     where = "from within the chroot" if chrooted else "as the user postfix, which smtpd is"
@@ -161,6 +194,21 @@ def _judged(answer: Answer, backend: AuxpropSql, host: str, *, chrooted: bool) -
         return PolicyError("backend.password_file", f"{named} does not let {backend.user or 'us'} in: {why}")
     why = wrong or _connection_refused(host) or _SILENT
     return PolicyError("backend.hosts", f"{named} can't be asked {where}: {why}")
+
+
+def _complaint(answer: Answer) -> str:
+    """Return what the plugin complains of, first of all; empty: of nothing."""
+    said = [line.removeprefix(start) for line in answer.said for start in _SAYS if line.startswith(start)]
+    return next((line for line in said if line != _NOTHING_FOUND), "")
+
+
+def _broken_out(host: str) -> PolicyError:
+    asked = f" at {host}" if host else ""
+    return PolicyError(
+        "backend.select",
+        f"a quote in a login name ends the text around it{asked}, so names could be SQL: have no E before "
+        "'%u' (PostgreSQL), and no NO_BACKSLASH_ESCAPES in the server's sql_mode (MySQL, MariaDB)",
+    )
 
 
 def _query_refused(said: str, backend: AuxpropSql, host: str) -> PolicyError:

@@ -107,9 +107,9 @@ def database_host(value: str) -> str | None:
     if value.startswith("/"):
         return path(value)
     name, colon, number = value.rpartition(":")
-    if not colon or ":" in name:
-        return host(value)
-    return host(name) or port(number)
+    if ":" in name:
+        return "can't be an IPv6 address: libsasl takes what follows the first colon for a port; say its name"
+    return host(name) or port(number) if colon else host(value)
 
 
 def path(value: str) -> str | None:

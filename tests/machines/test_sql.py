@@ -72,7 +72,7 @@ def test_it_lets_its_users_in_and_nobody_else(boot: Boot, database: Database, ch
     status, planned = ask(machine, back_end, chroot)
     assert status == 0
     assert "auxprop_plugin: sql" in planned
-    assert ("anybody can log in" in planned) == (database is SQLITE)
+    assert ("a login name can be SQL" in planned) == (database is SQLITE)
     assert "everything is applied" in apply(machine, back_end, chroot)
     mail_clients.trust(machine, machine, CERTIFICATE)
     log_in(machine, right(back_end, chroot), wrong(back_end, chroot))
