@@ -144,8 +144,9 @@ def _recipe(kind: Kind) -> str:
         ),
         Kind.EVERY: (
             f"printf '%s\\n' {_KERBEROS} | debconf-set-selections; "
-            f"{_INSTALL} dovecot-imapd krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit "
-            "libsasl2-modules-otp; systemctl disable dovecot krb5-kdc krb5-admin-server"
+            f"{_INSTALL} dovecot-imapd dovecot-gssapi krb5-kdc krb5-admin-server krb5-user "
+            "libsasl2-modules-gssapi-mit libsasl2-modules-otp libauthen-scram-perl; "
+            "systemctl disable dovecot krb5-kdc krb5-admin-server"
         ),
     }[kind]
 
