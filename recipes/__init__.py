@@ -18,6 +18,7 @@ from recipes import (
     mechanisms,
     name_fence,
     packages,
+    sasl_leftovers,
     saslauthd,
     saslauthd_ldap,
     smarthost,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from recipes.backend import BackendRecipe
+    from recipes.user_names import Names
     from wizard.host import Host
     from wizard.policy import Backend
     from wizard.steps import Step, Wanted
@@ -89,6 +91,8 @@ def steps(wanted: Wanted) -> Iterator[Step]:
         yield from dovecot_side.leave(wanted)
     if recipe and given.backend:
         yield from saslauthd_ldap.leave(wanted)
+    if recipe and given.backend and recipe.sasl_type != "cyrus":
+        yield from sasl_leftovers.leave(wanted)
     if recipe and given.backend and not sql.is_sqlite(given.backend):
         yield from name_fence.leave(wanted)
     yield from tls.steps(wanted)
@@ -125,6 +129,12 @@ def read(host: Host) -> Policy:
         authorization=authorization.read(host),
         smarthost=smarthost.read(host),
     )
+
+
+def names(host: Host) -> Names | None:
+    """Return how the back end in force looks up user names; None while none is, or none that is known."""
+    recipe = backend_recipe(read(host))
+    return recipe.names(host) if recipe else None
 
 
 #: Settings that no section speaks of, though they decide about the same things: kept, and named.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recipes import chroot
+from recipes import chroot, user_names
 from recipes.backend import BackendRecipe
 from wizard.policy import AuxpropSasldb
 
@@ -43,4 +43,5 @@ SASLDB = BackendRecipe(
     keys=_keys,
     steps=chroot.sasldb_steps,
     read=_read,
+    names=user_names.in_sasldb,
 )

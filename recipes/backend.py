@@ -13,6 +13,7 @@ from wizard.steps import Act, Edit, Note, set_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from recipes.user_names import Names
     from wizard.host import Host
     from wizard.policy import Backend, Policy
     from wizard.steps import Step, Wanted
@@ -26,6 +27,7 @@ class BackendRecipe:
     ``serves``: mechanisms it can verify, ``refusal`` why no others. ``usual``: what it offers unless told.
     ``owns_accounts``: whether a test account can be made in it. ``keys``: its entries in smtpd.conf.
     ``steps``: whatever else it needs. ``read``: the same back from a host, None if it is another one.
+    ``names``: how it looks up user names on a host where it is in force.
     ``sasl_type``: whom smtpd asks, the SASL library or Dovecot (postconf(5), smtpd_sasl_type).
     """
 
@@ -38,6 +40,7 @@ class BackendRecipe:
     keys: Callable[[Wanted], Mapping[str, str]]
     steps: Callable[[Wanted], Iterator[Step]]
     read: Callable[[Host], Backend | None]
+    names: Callable[[Host], Names]
     sasl_type: str = "cyrus"
 
 

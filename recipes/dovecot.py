@@ -5,11 +5,13 @@ Source: SASL_README, "Configuring Dovecot SASL"; mechanisms and databases as mea
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from recipes import chroot, dovecot_facts, dovecot_side
+from recipes import chroot, dovecot_facts, dovecot_side, user_names
 from recipes.backend import BackendRecipe
 from recipes.dovecot_facts import INET, below_queue
+from recipes.user_names import Called
 from wizard import check_dovecot, syntax
 from wizard.errors import PolicyError
 from wizard.policy import Dovecot
@@ -18,6 +20,7 @@ from wizard.steps import Act, Note, set_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from recipes.user_names import Names
     from wizard.host import Host
     from wizard.policy import Backend, Policy
     from wizard.steps import Step, Wanted
@@ -95,6 +98,12 @@ def _read(host: Host) -> Backend | None:
     return Dovecot(address, configure=host.exists(host.platform.dovecot.drop_in))
 
 
+def _names(host: Host) -> Names:
+    """Return the names; Postfix tells Dovecot nothing of its realm (smtpd_sasl_local_domain)."""
+    names = user_names.found(host, "the name in Dovecot, as for IMAP", Called.EITHER)
+    return replace(names, appended="")
+
+
 DOVECOT = BackendRecipe(
     types=(Dovecot,),
     needs=("dovecot",),
@@ -105,5 +114,6 @@ DOVECOT = BackendRecipe(
     keys=lambda _: {},
     steps=_steps,
     read=_read,
+    names=_names,
     sasl_type="dovecot",
 )

@@ -11,9 +11,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recipes import user_names
 from recipes.auxprop import SERVES, USUAL
 from recipes.backend import BackendRecipe
 from recipes.chroot import after
+from recipes.user_names import Called
 from wizard import lookup
 from wizard.errors import PolicyError
 from wizard.passwordfile import read_password_file
@@ -31,6 +33,7 @@ _TIMEOUT = 8.0  # seconds
 #: Options that no policy speaks of; kept where somebody has set them.
 _BY_HAND = ("ldapdb_canon_attr",)
 _NEAR = ("ldapi://", "ldaps://", "ldap://127.", "ldap://localhost", "ldap://[::1]")
+_ABOUT = "what the directory's authz-regexp leads to an entry"
 #: Ready to load; the names of the entries are the admin's to replace.
 LOADABLE = """\
   ldapmodify -Y EXTERNAL -H ldapi:/// <<'END'
@@ -174,4 +177,5 @@ LDAPDB = BackendRecipe(
     keys=_keys,
     steps=_steps,
     read=_read,
+    names=lambda host: user_names.found(host, _ABOUT, Called.EITHER),
 )

@@ -17,6 +17,7 @@ from recipes import (
     saslauthd_kerberos5,
     saslauthd_ldap,
     saslauthd_rimap,
+    user_names,
 )
 from recipes.backend import BackendRecipe
 from recipes.saslauthd_way import Realm, Way
@@ -37,6 +38,7 @@ from wizard.steps import Act, Edit, Note
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from recipes.user_names import Names
     from wizard import sasl
     from wizard.host import Host
     from wizard.policy import Backend
@@ -86,9 +88,16 @@ def _realm_of_bare_names(wanted: Wanted) -> Iterator[Note]:
 
 
 _WAYS: tuple[Way, ...] = (
-    Way(SaslauthdPam, "pam", Realm.CUT_IN_USE, _read_pam, steps=_pam),
-    Way(SaslauthdShadow, "shadow", Realm.CUT_IN_USE, _read_shadow, steps=_open_to_any_domain),
-    Way(SaslauthdSasldb, "sasldb", Realm.CUT, _read_sasldb, steps=_realm_of_bare_names),
+    Way(SaslauthdPam, "pam", Realm.CUT_IN_USE, _read_pam, user_names.of_this_host, steps=_pam),
+    Way(
+        SaslauthdShadow,
+        "shadow",
+        Realm.CUT_IN_USE,
+        _read_shadow,
+        user_names.of_this_host,
+        steps=_open_to_any_domain,
+    ),
+    Way(SaslauthdSasldb, "sasldb", Realm.CUT, _read_sasldb, user_names.in_sasldb, steps=_realm_of_bare_names),
     saslauthd_rimap.WAY,
     saslauthd_ldap.WAY,
     saslauthd_kerberos5.WAY,
@@ -209,9 +218,19 @@ def _realm(wanted: Wanted) -> str:
 def _read(host: Host) -> Backend | None:
     if host.smtpd_conf.methods[:1] != ("saslauthd",):
         return None
-    found = host.saslauthd
-    way = next((way for way in _WAYS if way.mechanism == found.mechanism), None)
-    return way.read(host, found) if way else None
+    way = _way_of(host)
+    return way.read(host, host.saslauthd) if way else None
+
+
+def _way_of(host: Host) -> Way | None:
+    return next((way for way in _WAYS if way.mechanism == host.saslauthd.mechanism), None)
+
+
+def _names(host: Host) -> Names:
+    way = _way_of(host)
+    if way is None:
+        raise TypeError(f"{host.saslauthd.mechanism} is no way of saslauthd's")
+    return way.names(host)
 
 
 SYSTEM_USERS = BackendRecipe(
@@ -225,6 +244,7 @@ SYSTEM_USERS = BackendRecipe(
     keys=_keys,
     steps=_steps,
     read=_read,
+    names=_names,
 )
 SASLDB = replace(SYSTEM_USERS, types=(SaslauthdSasldb,), needs=("saslauthd", "sasldb"), owns_accounts=True)
 ELSEWHERE = replace(SYSTEM_USERS, types=(SaslauthdRimap, SaslauthdLdap, SaslauthdKerberos5))

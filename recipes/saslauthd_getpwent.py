@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from recipes import user_names
 from recipes.saslauthd_way import Realm, Way
 from wizard.errors import PolicyError
 from wizard.policy import SaslauthdGetpwent
@@ -60,4 +61,4 @@ def _read(_: Host, found: sasl.Saslauthd) -> SaslauthdGetpwent:
     return SaslauthdGetpwent(threads=found.threads, cache=found.caches)
 
 
-WAY = Way(SaslauthdGetpwent, "getpwent", Realm.CUT_IN_USE, _read, steps=_steps)
+WAY = Way(SaslauthdGetpwent, "getpwent", Realm.CUT_IN_USE, _read, user_names.of_this_host, steps=_steps)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from recipes import user_names
 from recipes.saslauthd_way import Realm, Way
+from recipes.user_names import Called
 from wizard import kerberos, reach
 from wizard.errors import PolicyError
 from wizard.formats import saslauthdconf
@@ -20,6 +22,7 @@ from wizard.steps import Note
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from recipes.user_names import Names
     from wizard import sasl
     from wizard.host import Host
     from wizard.kerberos import Configuration
@@ -34,12 +37,16 @@ def _steps(wanted: Wanted) -> Iterator[Step]:
     host = wanted.host
     if not (wanted.given.backend or wanted.given.authorization):
         return
-    found = kerberos.configuration((host.read(kerberos.CONFIGURATION) or b"").decode(errors="replace"))
+    found = _configuration(host)
     _refuse_no_realm(found)
     _refuse_other_realm(wanted, found)
     yield from _key_of_this_host(host)
     if host.root.live and host.saslauthd.mechanism != "kerberos5":
         _refuse_silent(found)
+
+
+def _configuration(host: Host) -> Configuration:
+    return kerberos.configuration((host.read(kerberos.CONFIGURATION) or b"").decode(errors="replace"))
 
 
 def _refuse_no_realm(found: Configuration) -> None:
@@ -98,4 +105,10 @@ def _read(_: Host, found: sasl.Saslauthd) -> SaslauthdKerberos5:
     return SaslauthdKerberos5(threads=found.threads, cache=found.caches)
 
 
-WAY = Way(SaslauthdKerberos5, "kerberos5", Realm.CUT, _read, steps=_steps)
+def _names(host: Host) -> Names:
+    realm = _configuration(host).realm
+    about = f"a principal of the realm {realm}, in these letters" if realm else "a principal"
+    return user_names.found(host, about, Called.WHOLE, realm=realm)
+
+
+WAY = Way(SaslauthdKerberos5, "kerberos5", Realm.CUT, _read, _names, steps=_steps)

@@ -5,11 +5,13 @@ Its keys in /etc/saslauthd.conf are those of Cyrus SASL's LDAP_SASLAUTHD; others
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipes import ldap_trial
+from recipes import ldap_trial, user_names
 from recipes.saslauthd_way import Realm, Way
+from recipes.user_names import Called
 from wizard.changes import WriteFile
 from wizard.errors import PolicyError
 from wizard.formats import saslauthdconf
@@ -21,6 +23,7 @@ from wizard.steps import Act, Note
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from recipes.user_names import Names
     from wizard import sasl
     from wizard.host import Host
     from wizard.steps import Step, Wanted
@@ -30,6 +33,10 @@ _LONGEST_PASSWORD = 127  # bytes; saslauthd cuts off the rest without a word (la
 _OURS = b"# the directory that saslauthd asks; written by postfix-auth\n"
 #: What turns "look the user up, then bind as the user" into something else.
 _OTHER_METHODS = ("ldap_auth_method", "ldap_use_sasl", "ldap_group_dn", "ldap_scope", "ldap_default_realm")
+
+#: Each comparison with a macro alone, and the attributes that hold addresses.
+_ASKED = re.compile(r"([A-Za-z][\w.;-]*)=%([A-Za-z])(?=\)|$)")
+_ADDRESSES = frozenset({"mail", "rfc822mailbox", "mailaddress", "maillocaladdress", "userprincipalname"})
 
 
 def _backend(wanted: Wanted) -> SaslauthdLdap:
@@ -137,4 +144,18 @@ def _read(host: Host, found: sasl.Saslauthd) -> SaslauthdLdap | None:
     )
 
 
-WAY = Way(SaslauthdLdap, "ldap", Realm.KEPT, _read, option=_option, steps=_steps)
+def _names(host: Host) -> Names:
+    """Return the names; of attributes only those for addresses tell whether there is a domain in them."""
+    backend = _read(host, host.saslauthd)
+    pattern, cut = backend.filter if backend else "", not host.saslauthd.joins_realm
+    meant = "what is typed" if not cut else "what is typed up to an @"
+    about = f"what the filter {pattern} finds; %u is {meant}"
+    asked = _ASKED.findall(pattern)
+    if asked and all(part == "U" for _, part in asked):
+        return user_names.found(host, about.replace("%u is what", "%U is what"), Called.BARE, cut=True)
+    addresses = asked and all(part == "u" and name.lower() in _ADDRESSES for name, part in asked)
+    called = Called.WHOLE if addresses else Called.EITHER
+    return user_names.found(host, about, called, cut=cut)
+
+
+WAY = Way(SaslauthdLdap, "ldap", Realm.KEPT, _read, _names, option=_option, steps=_steps)

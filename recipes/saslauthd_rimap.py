@@ -9,7 +9,9 @@ import ipaddress
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from recipes import user_names
 from recipes.saslauthd_way import Realm, Way
+from recipes.user_names import Called
 from wizard import reach
 from wizard.errors import PolicyError
 from wizard.numbers import number
@@ -19,6 +21,7 @@ from wizard.steps import Note
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from recipes.user_names import Names
     from wizard import sasl
     from wizard.host import Host
     from wizard.steps import Step, Wanted
@@ -87,4 +90,10 @@ def _read(_host: Host, found: sasl.Saslauthd) -> SaslauthdRimap | None:
     return SaslauthdRimap(server, found_port, threads=found.threads, cache=found.caches)
 
 
-WAY = Way(SaslauthdRimap, "rimap", Realm.KEPT, _read, option=_option, steps=_steps)
+def _names(host: Host) -> Names:
+    server = host.saslauthd.option.partition("/")[0]
+    about = f"the name at the IMAP server {server}"
+    return user_names.found(host, about, Called.EITHER, cut=not host.saslauthd.joins_realm)
+
+
+WAY = Way(SaslauthdRimap, "rimap", Realm.KEPT, _read, _names, option=_option, steps=_steps)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from recipes.user_names import Names
     from wizard import sasl
     from wizard.host import Host
     from wizard.policy import Backend, Saslauthd
@@ -36,7 +37,8 @@ class Way:
     """One way.
 
     ``kind``: the policy's class for it, ``mechanism`` saslauthd's own word. ``read``: the policy from a host
-    where it is in force, with saslauthd's tuning as found; None if no policy can say it.
+    where it is in force, with saslauthd's tuning as found; None if no policy can say it. ``names``: how it
+    looks up user names there.
     ``option``: what ``-O`` has to say, empty for nothing. ``steps``: what else it needs.
     """
 
@@ -44,5 +46,6 @@ class Way:
     mechanism: str
     realm: Realm
     read: Callable[[Host, sasl.Saslauthd], Backend | None]
+    names: Callable[[Host], Names]
     option: Callable[[Wanted], str] = _nothing
     steps: Callable[[Wanted], Iterator[Step]] = _no_steps

@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipes import name_fence, sql_trial
+from recipes import name_fence, sql_trial, user_names
 from recipes.auxprop import SERVES, USUAL
 from recipes.backend import BackendRecipe
 from recipes.chroot import after, link_back
+from recipes.user_names import Called
 from wizard.errors import PolicyError
 from wizard.passwordfile import read_password_file
 from wizard.policy import AuxpropSql, SqlEngine
@@ -20,6 +21,7 @@ from wizard.steps import Note
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from recipes.user_names import Names
     from wizard.host import Host
     from wizard.policy import Backend
     from wizard.steps import Step, Wanted
@@ -120,6 +122,17 @@ def _read(host: Host) -> Backend | None:
     return AuxpropSql(engine, database, select, hosts, keys.get("sql_user", ""))
 
 
+def _names(host: Host) -> Names:
+    """Return the names; a query that never asks for %r lets any domain pass."""
+    select = host.smtpd_conf.keys.get("sql_select") or host.smtpd_conf.keys.get("sql_statement", "")
+    about = "what the query finds; %u is what is typed up to an @"
+    if "%r" not in select:
+        return user_names.found(host, about, Called.BARE, cut=True)
+    postfix = host.settled_postfix
+    realm = postfix.value("myhostname", next(iter(postfix.auth_services), None))
+    return user_names.found(host, f"{about}, %r the rest", Called.WHOLE, realm=realm)
+
+
 SQL = BackendRecipe(
     types=(AuxpropSql,),
     needs=("sql",),
@@ -130,4 +143,5 @@ SQL = BackendRecipe(
     keys=_keys,
     steps=_steps,
     read=_read,
+    names=_names,
 )
