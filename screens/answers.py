@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wizard.policy import Mechanisms, Policy, SaslauthdPam, Submission, Tls, TlsSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from wizard.engine import Drift, InForce
     from wizard.host import Host
@@ -55,8 +55,9 @@ class NewAccount:
 class Answers:
     """Everything answered. ``found`` is the policy in force, ``policy`` what is wanted instead.
 
-    ``user`` and ``password`` log in for the tests, ``accounts`` are made after applying, ``relay_password``
-    is kept here until the last yes, and ``reviewed`` are the diffs that got it.
+    ``user`` and ``password`` log in for the tests, ``accounts`` are made after applying.
+    ``relay_password`` and ``backend_password``, with which this host itself logs in elsewhere, are kept here
+    until the last yes, and ``reviewed`` are the diffs that got it.
     """
 
     found: Policy = field(default_factory=Policy)
@@ -66,6 +67,7 @@ class Answers:
     password: Secret | None = field(default=None, repr=False)
     accounts: tuple[NewAccount, ...] = ()
     relay_password: Secret | None = field(default=None, repr=False)
+    backend_password: Secret | None = field(default=None, repr=False)
     reviewed: tuple[str, ...] = ()
 
     def having(self, **sections: object) -> Answers:
@@ -73,13 +75,22 @@ class Answers:
         return replace(self, policy=_replaced(self.policy, sections))
 
     @property
+    def passwords(self) -> Mapping[str, Secret]:
+        """The passwords that were typed for this host itself, by the section they belong to."""
+        typed = {"backend": self.backend_password, "smarthost": self.relay_password}
+        return {section: password for section, password in typed.items() if password is not None}
+
+    @property
     def asked(self) -> Policy:
-        """The policy to plan: the sections that differ from what is in force; the others are left alone."""
+        """The policy to plan: the sections that differ from what is in force; the others are left alone.
+
+        A password that was typed is such a difference, though the policy does not tell it.
+        """
         wanted = ("smarthost",) if self.intent is Intent.SMARTHOST else _SECTIONS
         different = {
             name: getattr(self.policy, name)
             for name in wanted
-            if getattr(self.policy, name) != getattr(self.found, name)
+            if getattr(self.policy, name) != getattr(self.found, name) or name in self.passwords
         }
         return _replaced(Policy(), different)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from screens.widgets.choice_list import ChoiceList, not_possible
 from screens.widgets.form import Form
 from screens.widgets.step import Missing, Step
 from wizard import choices
-from wizard.policy import BACKENDS, Mechanisms
+from wizard.policy import BACKENDS, AuxpropSql, Mechanisms, SaslauthdLdap, SqlEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from textual.app import ComposeResult
 
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from wizard.policy import Backend
 
 _UNASKED = ("threads", "cache")  # saslauthd's own tuning: the defaults, or what is in force
+#: What is asked in another order than the policy has it: where the server is, who asks, and then for what.
+_ORDER: Mapping[type, tuple[str, ...]] = {
+    SaslauthdLdap: ("servers", "start_tls", "bind_dn", "password_file"),
+    AuxpropSql: ("engine", "hosts", "user", "password_file"),
+}
+#: What a database in a file has no use for.
+_OF_A_SERVER = ("hosts", "user", "password", "password_file")
 
 
 class BackendStep(Step):
@@ -38,33 +46,49 @@ class BackendStep(Step):
         for choice in offered:
             kind = BACKENDS[choice.value]
             value = current if isinstance(current, kind) else None
-            yield Form("backend", kind, value, unasked=_UNASKED)
+            yield Form(
+                "backend",
+                kind,
+                value,
+                unasked=_UNASKED,
+                order=_ORDER.get(kind, ()),
+                password=self.answers.backend_password if value else None,
+            )
         yield from not_possible(every)
 
     def adapt(self) -> None:
-        """Show the form of the back end that is chosen."""
+        """Show the form of the back end that is chosen, and of it what makes sense with its other answers."""
         chosen = self.query_one("#backend", ChoiceList).value
         for form in self.query(Form):
             form.display = form.id == f"form-{chosen}"
+        for engine in self.query(f"#form-{AuxpropSql.type} #key-engine").results(ChoiceList):
+            unused = _OF_A_SERVER if engine.value == SqlEngine.SQLITE else ()
+            self.query_one(f"#form-{AuxpropSql.type}", Form).ask_without(unused)
 
     def missing(self) -> Missing | None:
-        """Ask for one, if there is none."""
-        return None if self.query_one("#backend", ChoiceList).value else Missing("choose one")
+        """Ask for one if there is none, and for what its form lacks."""
+        chosen = self.query_one("#backend", ChoiceList).value
+        return self.query_one(f"#form-{chosen}", Form).missing() if chosen else Missing("choose one")
 
     def answered(self) -> Answers:
-        """Return the answers with this back end; another kind begins with the mechanisms it serves best."""
+        """Return the answers with this back end; another kind begins with the mechanisms it serves best.
+
+        A password that was typed stays out of the policy.
+        """
         chosen = self.query_one("#backend", ChoiceList).value
         if not chosen:
             return self.answers
         before = self.answers.policy
-        backend = self._made(chosen)
-        if before.backend and before.backend.type == chosen:
-            return self.answers.having(backend=backend)
-        return self.answers.having(backend=backend, mechanisms=Mechanisms())
+        form = self.query_one(f"#form-{chosen}", Form)
+        answers = replace(
+            self.answers.having(backend=self._made(chosen, form)), backend_password=form.password
+        )
+        same = before.backend is not None and before.backend.type == chosen
+        return answers if same else answers.having(mechanisms=Mechanisms())
 
-    def _made(self, chosen: str) -> Backend:
+    def _made(self, chosen: str, form: Form) -> Backend:
         make: Callable[..., Backend] = BACKENDS[chosen]
         found = self.answers.found.backend
         same = found is not None and found.type == chosen
         kept = {name: getattr(found, name) for name in _UNASKED if same and hasattr(found, name)}
-        return make(**kept, **self.query_one(f"#form-{chosen}", Form).values())
+        return make(**kept, **form.values())

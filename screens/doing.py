@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from screens import relay_password
+from screens import typed_passwords
 from screens.previewing import planned
 from wizard import accountplaces, accounts, applying, engine, logtail, rehearsal, verify
 from wizard.errors import HostError
@@ -30,16 +30,15 @@ def start(situation: Situation, answers: Answers) -> Handle:
     Raises:
         HostError: when the host is no longer what was reviewed, or something else is at work.
         WizardError: when it can't be started.
-        OSError: when the smarthost's password can't be kept.
+        OSError: when a typed password can't be kept.
 
     """
     root = situation.host.root
     plan = planned(situation, answers.asked, answers)
     if tuple(change.diff(root) for change in plan.changes) != answers.reviewed:
         raise HostError("this host has changed since the review, nothing was done: go back and look again")
-    if answers.relay_password is not None:
-        relay_password.keep(answers.relay_password, root)
-    plan = replace(plan, whole=relay_password.named(plan.whole, answers.relay_password))
+    typed_passwords.keep(answers.passwords, root)
+    plan = replace(plan, whole=typed_passwords.named(plan.whole, answers.passwords))
     confirm = _TO_CONFIRM if root.live else 0
     return applying.start(plan, root, user=answers.user, password=answers.password, confirm=confirm)
 

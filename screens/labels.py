@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    """The ``label`` of a field, its ``text`` for F1, and the name that the documentation knows it by."""
+    """The ``label`` of a field, its ``text`` for F1, and the name that the documentation knows it by.
+
+    ``brief``: the same in a few words, beside what can be ticked. ``hint``: what stands in the empty field.
+    ``choices``: what each of its values means.
+    """
 
     label: str
     text: str
     named: str = ""
+    brief: str = ""
+    hint: str = ""
+    choices: Mapping[str, str] = field(default_factory=dict)
 
 
 def _load() -> Mapping[str, Help]:
@@ -26,6 +33,25 @@ def _load() -> Mapping[str, Help]:
 
 
 HELP: Mapping[str, Help] = _load()
+
+
+#: The page on which each section of a policy is answered.
+_PAGES = {
+    "backend": "Back end",
+    "mechanisms": "Mechanisms",
+    "tls": "TLS",
+    "submission": "Submission",
+    "authorization": "Submission",
+    "smarthost": "Smarthost",
+}
+
+
+def where(key: str) -> str:
+    """Return where ``key`` is answered, as the beginning of a sentence; empty where the sentence tells."""
+    page = _PAGES.get(key.partition(".")[0], "")
+    if not page or label(key) == page:
+        return ""
+    return f"{label(key)}, on the page {page}: "
 
 
 def label(key: str) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from screens.relay_password import with_password_file
+from screens.typed_passwords import with_files
 from wizard.errors import PolicyError, WizardError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from screens.answers import Answers, Situation
     from wizard.plan import Plan
     from wizard.policy import Policy
+
+_PACKAGES = "packages  + "
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,10 @@ class Previewer:
             lines = tuple(_lines(plan, diffs))
             before = self._before(answers, section) if section else frozenset()
         except PolicyError as refused:
-            return Preview(problem=refused.message, key=refused.key)
+            return Preview(problem=refused.message, key=_where(refused.key, answers))
         except WizardError as error:
             return Preview(problem=str(error))
-        return Preview(plan, tuple(line for line in lines if line not in before), diffs)
+        return Preview(plan, tuple(_joined(line for line in lines if line not in before)), diffs)
 
     def _before(self, answers: Answers, section: str) -> frozenset[str]:
         """Return what would be set if the ``section`` were left as it is; nothing if that makes no plan."""
@@ -74,16 +76,37 @@ def planned(situation: Situation, policy: Policy, answers: Answers) -> Plan:
     """
     from wizard import engine, policyrules  # noqa: PLC0415 - slow to import
 
-    with with_password_file(policy, answers.relay_password) as complete:
+    with with_files(policy, answers.passwords) as complete:
         policyrules.check(complete)
         return engine.plan(complete, situation.host)
 
 
+def _where(key: str, answers: Answers) -> str:
+    """Return the key of the field that was answered: a password was typed, or a file named."""
+    section, _, name = key.partition(".")
+    typed = name == "password_file" and section in answers.passwords
+    return f"{section}.password" if typed else key
+
+
 def _lines(plan: Plan, diffs: tuple[str, ...]) -> Iterator[str]:
     """Yield each line that the ``plan`` adds or takes away, after the name of what is changed."""
+    from wizard.changes import InstallPackages  # noqa: PLC0415 - slow to import
+
     for change, diff in zip(plan.changes, diffs, strict=True):
+        if isinstance(change, InstallPackages):
+            yield from (f"{_PACKAGES}{package}" for package in change.names)
+            continue
         name = change.target.rpartition("/")[2]
         yield from (f"{name}  {line}" for line in _moved(diff))
+
+
+def _joined(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the packages on one line, which comes first, and the other lines as they are."""
+    every = tuple(lines)
+    packages = [line.removeprefix(_PACKAGES) for line in every if line.startswith(_PACKAGES)]
+    if packages:
+        yield f"{_PACKAGES}{' '.join(packages)}"
+    yield from (line for line in every if not line.startswith(_PACKAGES))
 
 
 def _moved(diff: str) -> Iterator[str]:

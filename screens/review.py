@@ -10,8 +10,9 @@ from textual.containers import VerticalScroll
 
 from screens import saving
 from screens.answers import Intent
+from screens.labels import where
 from screens.rehearsing import Rehearsal
-from screens.relay_password import named
+from screens.typed_passwords import kept, named
 from screens.widgets.choice_list import Listing
 from screens.widgets.dialogs import FileName
 from screens.widgets.pane import Pane
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from screens.previewing import Preview
 
 _MOST_WARNINGS = 3
+_WAYS_ON = (
+    "esc goes back to change the answer. s saves the answers as a policy: once what is missing is there, "
+    "postfix-auth apply -p FILE does what they say."
+)
 #: What is done, where the name of what it is done to does not say it.
 _DOING = {
     "create-group": "make",
@@ -62,13 +67,13 @@ class ReviewStep(Step):
         yield Words("", id="reason")
         yield Pane(topic="review.changes", id="diff")
 
-    def previewed(self, preview: Preview) -> None:
+    def previewed(self, preview: Preview) -> str:
         """Show what the engine has worked out."""
         self._preview = preview
         self._sum(preview)
         plan = preview.plan
         if plan is None:
-            return
+            return ""
         listing = self.query_one("#changes", Listing)
         entries = [
             Choice(str(at), _label(change.kind, change.target), _size(diff))
@@ -77,12 +82,12 @@ class ReviewStep(Step):
         listing.offer(entries, ())
         self._look_at(listing.here)
         listing.focus()
+        return ""
 
     def _sum(self, preview: Preview) -> None:
         plan = preview.plan
         if plan is None:
-            key = f"{preview.key}: " if preview.key else ""
-            self._say(f"{SIGNS.bad} {key}{preview.problem}\n\nesc goes back to change the answer.")
+            self._say(f"{SIGNS.bad} {where(preview.key)}{preview.problem}\n\n{_WAYS_ON}")
             return
         count = len(plan.changes)
         text = f"{count} change{'' if count == 1 else 's'}, {plan.interruption}"
@@ -145,14 +150,19 @@ class ReviewStep(Step):
 
     async def action_save(self) -> None:
         """Ask where the policy shall be saved."""
-        if self._preview and self._preview.plan:
+        if self._preview:
             await self.app.push_screen(FileName(saving.PROPOSAL), self._save)
 
     def _save(self, name: str | None) -> None:
-        plan = self._preview.plan if self._preview else None
-        if plan and name:
-            policy = named(plan.whole, self.answers.relay_password)
-            self._say(shown(saving.save(policy, name)))
+        if not self._preview or not name:
+            return
+        whole = self._preview.plan.whole if self._preview.plan else self.answers.policy
+        lines = [saving.save(named(whole, self.answers.passwords), name)]
+        lines += (
+            f"It holds no password: that has to be in {kept(section)} before it is applied."
+            for section in self.answers.passwords
+        )
+        self._say("\n".join(map(shown, lines)))
 
     async def incomplete(self) -> bool:
         """Stay here: what goes on from here is the last yes, not a key for the next page."""

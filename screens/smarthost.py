@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.containers import Vertical
 
+from screens import typed_passwords
 from screens.answers import Intent
 from screens.labels import label
 from screens.widgets.choice_list import ChoiceList
@@ -25,7 +26,6 @@ _DIRECT, _RELAYED = "direct", "relayed"
 _LOGIN = ("user", "password", "password_file")
 _WRAPPED_PORT = "465"
 _SUBMISSION_PORT = 587
-_LONGEST_PASSWORD = 512
 _LEVELS = (
     Choice(SmarthostTls.SECURE, "secure", "checks that it is the relay host", recommended=True),
     Choice(SmarthostTls.VERIFY, "verify", "the same, also by the name its MX record gives"),
@@ -121,7 +121,7 @@ def _relay(now: Smarthost, password: Secret | None) -> ComposeResult:
     yield _field("user", now.user)
     key = "smarthost.password"
     typed = password.reveal() if password else ""
-    yield Field(label(key), key, typed, secret=True, check=_password_problem, id="password")
+    yield Field(label(key), key, typed, secret=True, check=typed_passwords.problem, id="password")
     yield _field("password_file", now.password_file)
     yield Words("TLS to it", classes="label-line")
     yield ChoiceList(_LEVELS, [now.tls], topic="smarthost.tls", id="tls")
@@ -131,9 +131,3 @@ def _relay(now: Smarthost, password: Secret | None) -> ComposeResult:
 def _field(name: str, value: str, *, needed: bool = False) -> Field:
     key = f"smarthost.{name}"
     return Field(label(key), key, value, needed=needed, id=name)
-
-
-def _password_problem(text: str) -> str | None:
-    if len(text.encode()) > _LONGEST_PASSWORD:
-        return f"must not be longer than {_LONGEST_PASSWORD} bytes"
-    return None if text.isprintable() else "must not hold control characters"

@@ -290,8 +290,8 @@ class WizardScreen(Screen[int]):
         step = self._step
         if step is not None and message.number == self._asked:
             self._preview = message.preview
-            self.query_one(WillSet).show_preview(message.preview)
-            step.previewed(message.preview)
+            said_by = step.previewed(message.preview)
+            self.query_one(WillSet).show_preview(message.preview, said_by)
 
     # the last yes
 

@@ -43,23 +43,18 @@ class Choice:
     recommended: bool = False
 
 
+#: A title and a few words: with both on one line the list leaves room for the chosen one's fields.
 _BACKENDS: Mapping[type[Backend], tuple[str, str]] = {
-    SaslauthdPam: (
-        "System accounts, through PAM",
-        "who has a login on this host; group membership may be asked for",
-    ),
-    AuxpropSasldb: ("Accounts of their own, in sasldb", "mail only, no login on this host; all mechanisms"),
+    SaslauthdPam: ("System accounts, through PAM", "logins on this host"),
+    AuxpropSasldb: ("Accounts of their own, in sasldb", "mail only; all mechanisms"),
     SaslauthdShadow: ("System accounts, from /etc/shadow", "like PAM, without its rules"),
-    SaslauthdSasldb: (
-        "Accounts in sasldb, through saslauthd",
-        "for hosts that are built so; sasldb itself offers more",
-    ),
-    SaslauthdRimap: ("Another IMAP server", "the password is tried there"),
-    SaslauthdLdap: ("An LDAP directory, through saslauthd", "the password is tried there"),
-    SaslauthdKerberos5: ("Kerberos 5", "the password is tried at the KDC"),
-    SaslauthdGetpwent: ("System accounts, through getpwent", "for systems without shadow passwords"),
+    SaslauthdSasldb: ("Accounts in sasldb, through saslauthd", "sasldb itself offers more"),
+    SaslauthdRimap: ("Another IMAP server", "tries the password there"),
+    SaslauthdLdap: ("An LDAP directory, through saslauthd", "tries the password there"),
+    SaslauthdKerberos5: ("Kerberos 5", "tries the password at the KDC"),
+    SaslauthdGetpwent: ("System accounts, through getpwent", "where there is no /etc/shadow"),
     AuxpropSql: ("An SQL database", "passwords in clear in a table"),
-    AuxpropLdapdb: ("An LDAP directory, read by SASL", "passwords in clear in the directory"),
+    AuxpropLdapdb: ("An LDAP directory, read by SASL", "passwords in clear in it"),
     Dovecot: ("Dovecot", "the accounts that Dovecot knows"),
 }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Region
 from textual.message import Message
 from textual.widgets import Input, Static
 
@@ -29,6 +30,11 @@ class Entry(Input):
         Binding("up", "app.focus_previous", show=False),
         Binding("down", "app.focus_next", show=False),
     ]
+
+    def on_resize(self) -> None:
+        """Show the text once there is room: while it was hidden it had no width and was scrolled away."""
+        self.scroll_to(0, animate=False)
+        self.scroll_to_region(Region(self.cursor_position, 0, 1, 1), force=True, animate=False)
 
     async def action_submit(self) -> None:
         """Go on, at once and not by a message: another key may be waiting."""
@@ -59,7 +65,7 @@ class Field(Vertical):
     ) -> None:
         super().__init__(id=id)
         self.key = key
-        self._label = label
+        self.label = label
         self._needed = needed
         self._check = check or (lambda text: policyfields.check_field(key, text))
         self._said = ""
@@ -71,7 +77,7 @@ class Field(Vertical):
     def compose(self) -> ComposeResult:
         """Label and text on a line, what is wrong below."""
         with Horizontal():
-            yield Static(self._label, markup=False, classes="label")
+            yield Static(self.label, markup=False, classes="label")
             yield self._entry
         yield self._problem
 

@@ -11,6 +11,7 @@ from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.widgets import Static
 
+from screens.labels import where
 from screens.widgets.choice_list import ChoiceList
 from screens.widgets.field import Field
 from screens.widgets.text import SIGNS, shown
@@ -189,14 +190,15 @@ class Step(VerticalScroll, can_focus=False):
         """Whether nothing is wrong or missing, so that a plan can be made."""
         return not any(field.problem for field in self.query(Field)) and not self.missing()
 
-    def previewed(self, preview: Preview) -> None:
-        """Take what the engine has worked out for the answers."""
-        if preview.problem:
-            self._object(preview.key, preview.problem)
-            return
-        self._complain("")
+    def previewed(self, preview: Preview) -> str:
+        """Take what the engine has worked out for the answers; return the field that says what is wrong."""
+        concerned = self._object(preview.key, preview.problem) if preview.problem else None
+        if concerned or not preview.problem:
+            self._complain("")
         for field in self.query(Field):
-            field.say()
+            if field is not concerned:
+                field.say()
+        return concerned.label if concerned else ""
 
     def _object(self, key: str, message: str) -> Field | None:
         """Show what is wrong with the answer to ``key``, beside its field if there is one; return that."""
@@ -204,7 +206,7 @@ class Step(VerticalScroll, can_focus=False):
             if field.key == key and field.wanted:
                 field.say(message)
                 return field
-        self._complain(f"{key}: {message}" if key else message)
+        self._complain(f"{where(key)}{message}")
         return None
 
     @on(ChoiceList.Chosen)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from textual.containers import Vertical
 
+from screens.labels import where
 from screens.widgets.step import Words
 from screens.widgets.text import SIGNS, shown
 
@@ -36,10 +38,12 @@ class WillSet(Vertical):
         if self.display and not self._said:
             self._say(f"{_LABEL}working it out ...")
 
-    def show_preview(self, preview: Preview) -> None:
-        """Show what has been worked out."""
-        if preview.problem:
-            self._say(f"{SIGNS.bad} not possible like this, see above")
+    def show_preview(self, preview: Preview, said_by: str = "") -> None:
+        """Show what has been worked out. What is wrong is said here unless the field ``said_by`` says it."""
+        if preview.problem and said_by:
+            self._say(f"{SIGNS.bad} not possible like this, see {said_by}")
+        elif preview.problem:
+            self._say("\n".join(self._broken(f"{SIGNS.bad} {where(preview.key)}{preview.problem}")))
         elif not preview.lines:
             pending = preview.plan is not None and preview.plan.pending
             self._say(
@@ -47,6 +51,11 @@ class WillSet(Vertical):
             )
         else:
             self._say("\n".join(_shortened(preview.lines)))
+
+    def _broken(self, text: str) -> list[str]:
+        """Break a sentence into the lines there are; below the fields stands the whole of it."""
+        lines = wrap(shown(text), max(self.size.width - 2, 20), break_on_hyphens=False)
+        return lines if len(lines) <= _LINES else [*lines[: _LINES - 1], "... pagedown shows all of it"]
 
     _said = ""
 
