@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipes import name_fence, sql_trial, user_names
+from recipes import name_fence, sql_reach, sql_trial, user_names
 from recipes.auxprop import SERVES, USUAL
 from recipes.backend import BackendRecipe
 from recipes.chroot import after, link_back
@@ -89,7 +89,7 @@ def _quoted(password: str) -> str:
 def _steps(wanted: Wanted) -> Iterator[Step]:
     backend, host = _wished(wanted), wanted.host
     keys = _keys(wanted)
-    sql_trial.refuse_unreachable(wanted, backend)
+    sql_reach.refuse_unreachable(wanted, backend)
     if backend.engine is SqlEngine.SQLITE:
         yield Note(_OPEN_DOOR)
         yield from name_fence.steps(wanted)
@@ -98,7 +98,8 @@ def _steps(wanted: Wanted) -> Iterator[Step]:
             yield Note(f"set by hand: {host.smtpd_conf.path} has {key}: {keys[key]}; kept")
     if any(host.smtpd_conf.keys.get(key) != value for key, value in keys.items()):
         yield from sql_trial.tried(wanted, backend, keys)
-    if True in after(wanted) and sql_trial.path_of(backend).startswith(f"{host.queue_directory}/"):
+    below = f"{host.queue_directory}/"
+    if True in after(wanted) and any(path.startswith(below) for path in sql_reach.paths_of(backend)):
         yield from link_back(wanted)
 
 
