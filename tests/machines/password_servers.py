@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 BARE, FULL = "ben", "anna@example.org"  # what users type: one name without a domain, one with
 BASE, READER = "dc=example,dc=net", "cn=reader,dc=example,dc=net"
 READER_SECRET = "/root/reader.password"
-_READER_PASSWORD = 'r"e#a\\d é: er'
+READER_PASSWORD = 'r"e#a\\d é: er'
 
 _DOVECOT_23 = """
 protocols = imap
@@ -123,10 +123,10 @@ systemctl restart slapd
 
 def start_directory(machine: Machine) -> None:
     """Start OpenLDAP with people below ou=open and ou=closed, and a reader who may see them all."""
-    encoded = [base64.b64encode(password.encode()).decode() for password in (PASSWORD, _READER_PASSWORD)]
+    encoded = [base64.b64encode(password.encode()).decode() for password in (PASSWORD, READER_PASSWORD)]
     machine.run(["sh", "-euc", _DIRECTORY, "directory", *encoded])
     machine.wait_for_port(389)
-    machine.write_file(READER_SECRET, f"{_READER_PASSWORD}\n", 0o600)
+    machine.write_file(READER_SECRET, f"{READER_PASSWORD}\n", 0o600)
 
 
 # Argument: the password of all users.

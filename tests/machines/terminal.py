@@ -91,6 +91,10 @@ class Terminal:
         self._take(0)
         return "\n".join(line.rstrip() for line in self._screen.display)
 
+    def line(self) -> str:
+        """Return the line that the cursor is in."""
+        return self.screen().splitlines()[self._screen.cursor.y]
+
     def cells(self) -> list[list[Char]]:
         """Return what the screen shows, character by character with its colours."""
         return [
