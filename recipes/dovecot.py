@@ -100,7 +100,7 @@ def _read(host: Host) -> Backend | None:
 
 def _names(host: Host) -> Names:
     """Return the names; Postfix tells Dovecot nothing of its realm (smtpd_sasl_local_domain)."""
-    names = user_names.found(host, "the name in Dovecot, as for IMAP", Called.EITHER)
+    names = user_names.found(host, "just as in Dovecot, for IMAP", Called.EITHER)
     return replace(names, appended="")
 
 

@@ -33,7 +33,7 @@ _TIMEOUT = 8.0  # seconds
 #: Options that no policy speaks of; kept where somebody has set them.
 _BY_HAND = ("ldapdb_canon_attr",)
 _NEAR = ("ldapi://", "ldaps://", "ldap://127.", "ldap://localhost", "ldap://[::1]")
-_ABOUT = "what the directory's authz-regexp leads to an entry"
+_ABOUT = "just as the directory's authz-regexp has it"
 #: Ready to load; the names of the entries are the admin's to replace.
 LOADABLE = """\
   ldapmodify -Y EXTERNAL -H ldapi:/// <<'END'

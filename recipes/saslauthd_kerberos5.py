@@ -107,7 +107,7 @@ def _read(_: Host, found: sasl.Saslauthd) -> SaslauthdKerberos5:
 
 def _names(host: Host) -> Names:
     realm = _configuration(host).realm
-    about = f"a principal of the realm {realm}, in these letters" if realm else "a principal"
+    about = f"a principal of the realm {realm}; capitals count" if realm else "a principal"
     return user_names.found(host, about, Called.WHOLE, realm=realm)
 
 

@@ -148,11 +148,10 @@ def _names(host: Host) -> Names:
     """Return the names; of attributes only those for addresses tell whether there is a domain in them."""
     backend = _read(host, host.saslauthd)
     pattern, cut = backend.filter if backend else "", not host.saslauthd.joins_realm
-    meant = "what is typed" if not cut else "what is typed up to an @"
-    about = f"what the filter {pattern} finds; %u is {meant}"
+    about = f"just as the filter {pattern} finds it{'; %u ends before the @' if cut else ''}"
     asked = _ASKED.findall(pattern)
     if asked and all(part == "U" for _, part in asked):
-        return user_names.found(host, about.replace("%u is what", "%U is what"), Called.BARE, cut=True)
+        return user_names.found(host, about, Called.BARE, cut=True)
     addresses = asked and all(part == "u" and name.lower() in _ADDRESSES for name, part in asked)
     called = Called.WHOLE if addresses else Called.EITHER
     return user_names.found(host, about, called, cut=cut)

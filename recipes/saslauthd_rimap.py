@@ -91,9 +91,9 @@ def _read(_host: Host, found: sasl.Saslauthd) -> SaslauthdRimap | None:
 
 
 def _names(host: Host) -> Names:
-    server = host.saslauthd.option.partition("/")[0]
-    about = f"the name at the IMAP server {server}"
-    return user_names.found(host, about, Called.EITHER, cut=not host.saslauthd.joins_realm)
+    server, cut = host.saslauthd.option.partition("/")[0], not host.saslauthd.joins_realm
+    about = f"just as at the IMAP server {server}{', which is told no domain' if cut else ''}"
+    return user_names.found(host, about, Called.EITHER, cut=cut)
 
 
 WAY = Way(SaslauthdRimap, "rimap", Realm.KEPT, _read, _names, option=_option, steps=_steps)

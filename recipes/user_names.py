@@ -61,6 +61,8 @@ class Names:
             return (f"{user} is looked up as {self.looked_up(user)}, and nobody is called that",)
         if self.cut:
             return (f"{user}@anything gets in too: let nothing depend on what follows the @",)
+        if self.called is Called.EITHER and self.appended:
+            return (f"{user} is looked up as {self.looked_up(user)}: names without @ find nobody",)
         return ()
 
 
@@ -75,7 +77,7 @@ def found(host: Host, about: str, called: Called, *, cut: bool = False, realm: s
 def in_sasldb(host: Host) -> Names:
     """Return the names of accounts in sasldb, each of which has a realm."""
     realm = accounts.of(host).realm
-    about = f"an account in sasldb; one of another realm than {realm}: NAME@REALM"
+    about = f"an account of the realm {realm} in sasldb; of another one NAME@REALM"
     return found(host, about, Called.WHOLE, realm=realm)
 
 

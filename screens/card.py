@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from screens import saving
+from textual import work
+from textual.message import Message
+
+from screens import looking, saving
 from screens.labels import label
-from screens.typed_passwords import named
+from screens.relay_password import named
 from screens.widgets.field import Field
 from screens.widgets.step import Step, Words
 from screens.widgets.text import SIGNS, shown
-from wizard.policy import Saslauthd, SaslauthdGetpwent, SaslauthdPam, SaslauthdShadow, TlsSource
+from wizard.errors import WizardError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from textual.app import ComposeResult
-
-    from wizard.policy import Backend, Policy
-
-_SYSTEM = (SaslauthdPam, SaslauthdShadow, SaslauthdGetpwent)
-_PORTS = {"submission": "587, STARTTLS", "submissions": "465, TLS (SSL)"}
 
 
 class CardStep(Step):
@@ -33,49 +29,42 @@ class CardStep(Step):
     leaving = None
     keys = "enter save the policy   esc begin anew   F1 help   ^Q leave"
 
+    class Seen(Message):
+        """What the card says is known."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
     def fields(self) -> ComposeResult:
         """The card, how to undo, and where to save the policy."""
-        server = self.answers.policy.tls.names if self.answers.policy.tls else ()
-        name = next(iter(server), self.situation.host.fqdn)
-        yield Words("\n".join(card(self.answers.policy, name)), id="card")
+        yield Words("", id="card")
         yield Words("Undo any time: postfix-auth rollback", classes="apart")
         yield Field(label("card.path"), "card.path", saving.PROPOSAL, check=lambda _: None, id="path")
         yield Words("", id="saved")
+
+    def on_mount(self) -> None:
+        """Look what the card has to say."""
+        super().on_mount()
+        self._look()
+
+    @work(thread=True)
+    def _look(self) -> None:
+        try:
+            card = looking.card(self.situation.host.root, self.answers)
+            lines = [shown(line) for line in card.lines(SIGNS.attention)]
+        except WizardError as error:
+            lines = [f"{SIGNS.bad} {shown(str(error))}"]
+        self.post_message(self.Seen("\n".join(lines)))
+
+    def on_card_step_seen(self, message: Seen) -> None:
+        """Show it."""
+        self.query_one("#card", Words).say(message.text)
 
     async def incomplete(self) -> bool:
         """Save the policy; there is no next step."""
         name = self.query_one("#path", Field).value
         if name:
-            policy = named(self.answers.policy, self.answers.passwords)
+            policy = named(self.answers.policy, self.answers.relay_password)
             self.query_one("#saved", Words).say(shown(saving.save(policy, name)))
         return True
-
-
-def card(policy: Policy, server: str) -> Iterator[str]:
-    """Yield what users type into their mail programs."""
-    if policy.submission and policy.backend:
-        ports = [_PORTS[name] for name in policy.submission.services]
-        if policy.submission.auth_on_smtp:
-            ports.append("25, STARTTLS")
-        yield f"Outgoing mail server   {shown(server)}"
-        yield f"Port and security      {'   or '.join(ports)}"
-        yield f"User name              {_user_name(policy.backend, policy)}"
-        yield f"Password               {_password(policy.backend)}"
-    if policy.tls and policy.tls.source is TlsSource.SELF_SIGNED:
-        yield f"{SIGNS.attention} The certificate is self-signed: accept it once when asked."
-    if policy.smarthost:
-        yield f"All mail leaves through {shown(policy.smarthost.host)}, port {policy.smarthost.port}."
-
-
-def _user_name(backend: Backend, policy: Policy) -> str:
-    if isinstance(backend, _SYSTEM):
-        return "the login name on this host, without @"
-    domain = policy.authorization.local_domain if policy.authorization else ""
-    return f"the account's name, or name@{domain}" if domain else "the account's name"
-
-
-def _password(backend: Backend) -> str:
-    system = isinstance(backend, (SaslauthdPam, SaslauthdShadow))
-    if system:
-        return "the password on this host"
-    return "the account's password" + (" in sasldb" if not isinstance(backend, Saslauthd) else "")

@@ -9,12 +9,14 @@ from screens.answers import Situation
 from wizard.errors import WizardError
 
 if TYPE_CHECKING:
+    from screens.answers import Answers
     from wizard.applying import Handle
+    from wizard.card import Card
     from wizard.root import Root
 
 _HALF_WAY = "half-way: start again to take it back"
 
-__all__ = ["WizardError", "look"]
+__all__ = ["WizardError", "card", "look"]
 
 
 def interrupted(root: Root) -> Handle | None:
@@ -38,6 +40,20 @@ def look(root: Root) -> Situation:
     no_apply = _no_root(root) or (_HALF_WAY if applying.interrupted(root) else "")
     unsettled = not no_apply and bool(applying.unfinished(root) or applying.waiting(root))
     return Situation(host, overview(host), engine.in_force(host), no_apply, unsettled, engine.drift(root))
+
+
+def card(root: Root, answers: Answers) -> Card:
+    """Return what to tell the users, from the ``answers`` and from the host as it is now.
+
+    Raises:
+        WizardError: when a file that says something about it can't be read.
+
+    """
+    from wizard import engine  # noqa: PLC0415 - as above
+    from wizard.card import card as made  # noqa: PLC0415
+
+    user = next((name for name in (answers.user, *(new.name for new in answers.accounts)) if name), "")
+    return made(answers.policy, engine.observe(root), user)
 
 
 def _no_root(root: Root) -> str:

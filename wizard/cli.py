@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from wizard.applying import Handle
     from wizard.events import Event
+    from wizard.policy import Policy
     from wizard.secret import Secret
 
 _DONE, _FAILED, _USAGE, _PENDING = 0, 1, 2, 4
@@ -145,7 +146,16 @@ def _apply(arguments: argparse.Namespace, root: Root) -> int:
         confirm=arguments.confirm,
     )
     code = _follow(handle)
+    if code == _DONE and (policy.backend or policy.submission or policy.authorization):
+        _hand_out(plan.whole, root, arguments.user)
     return code if code or not arguments.confirm else _keep(root)
+
+
+def _hand_out(policy: Policy, root: Root, user: str) -> None:
+    from wizard import engine, report  # noqa: PLC0415
+    from wizard.card import card  # noqa: PLC0415
+
+    _print(report.card_lines(card(policy, engine.observe(root), user)))
 
 
 def _keep(root: Root) -> int:

@@ -33,7 +33,8 @@ class Port:
 class Overview:
     """What was found. Every field is ready to be shown; ``attention`` names what is wrong or obsolete.
 
-    ``configured``: whether some smtpd offers AUTH already.
+    ``names``: what users type, empty if that is not known. ``configured``: whether some smtpd offers AUTH
+    already.
     """
 
     platform: str
@@ -44,6 +45,7 @@ class Overview:
     certificate: str
     log: str
     login: str
+    names: str
     attention: tuple[str, ...]
     configured: bool
 
@@ -65,6 +67,7 @@ def overview(host: Host) -> Overview:
         certificate=_certificate(host),
         log=log_place(host),
         login=_login(host),
+        names=_names(host),
         attention=tuple(attention(host)),
         configured=bool(postfix and postfix.auth_services),
     )
@@ -145,6 +148,19 @@ def _login(host: Host) -> str:
     if read.backend is None or read.mechanisms is None:
         return "set by hand, in a way that no back end here stands for"
     return f"{read.backend.type}, by {' '.join(read.mechanisms.offer)}"
+
+
+def _names(host: Host) -> str:
+    import recipes  # noqa: PLC0415 - as above
+
+    try:
+        found = recipes.names(host)
+    except ParseError:
+        return ""
+    if found is None:
+        return ""
+    forms = " or ".join(found.forms("joe"))
+    return "; ".join((*([f"{forms}, {found.about}"] if forms else ()), *found.traps("joe")))
 
 
 def _smarthost(postfix: Postfix | None) -> str:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from wizard.accountcheck import Tried
+    from wizard.card import Card
     from wizard.checks import Result
     from wizard.drift import Drift
     from wizard.engine import InForce
@@ -38,6 +39,8 @@ def overview_lines(found: Overview) -> Iterator[str]:
     for port in found.ports:
         yield from _row(f"Port {port.number}", port.about)
     yield from _row("Login", found.login)
+    if found.names:
+        yield from _row("User names", found.names)
     yield from _row("Smarthost", found.smarthost)
     yield from _row("Certificate", found.certificate)
     yield from _row("Log", found.log)
@@ -106,6 +109,12 @@ def warning_lines(plan: Plan) -> Iterator[str]:
 def by_hand_lines(found: InForce) -> Iterator[str]:
     """Yield, as comments of a policy file, what no section can express."""
     yield from (f"# {shown(line)}" for text in found.by_hand for line in text.splitlines())
+
+
+def card_lines(card: Card) -> Iterator[str]:
+    """Yield what to tell the users, after an empty line; nothing if there is nothing to tell."""
+    lines = [shown(line) for line in card.lines("!")]
+    yield from ("", *lines) if lines else ()
 
 
 def event_lines(event: Event) -> Iterator[str]:

@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+import recipes
 from wizard import drift, engine, inventory, obsolete, overview, policyfile, processes
 from wizard.errors import ParseError
 
@@ -38,6 +39,7 @@ def as_json(host: Host) -> dict[str, object]:
         "certificate": _certificate(certificate) if certificate else None,
         "log": overview.log_place(host),
         "policy": _policy(host),
+        "names": _names(host),
         "obsolete": [asdict(found) for found in obsolete.found(host.postfix)] if host.postfix else [],
         "drift": [{"path": each.path, "since": each.since} for each in drift.drift(host.root)],
         "attention": tuple(overview.attention(host)),
@@ -62,6 +64,15 @@ def _certificate(found: Certificate) -> Mapping[str, object]:
         "not_before": found.not_before.isoformat(),
         "not_after": found.not_after.isoformat(),
     }
+
+
+def _names(host: Host) -> Mapping[str, object] | None:
+    """Return how the back end in force looks up user names; null if that is not known."""
+    try:
+        found = recipes.names(host)
+    except ParseError:
+        return None
+    return asdict(found) if found else None
 
 
 def _policy(host: Host) -> Mapping[str, object] | None:

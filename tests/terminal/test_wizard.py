@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import recipes
+from recipes.user_names import Called, Names
 from screens.answers import Intent
 from wizard import journal
 from wizard.errors import HostError, PolicyError
@@ -308,8 +310,10 @@ def test_what_is_left_half_way_is_offered_to_be_taken_back(site: Site) -> None:
     site.drive(script)
 
 
-def test_after_success_comes_the_card(site: Site) -> None:
+def test_after_success_comes_the_card(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.handle.events = [Event("step", "/etc/example.conf", 1, 1)]
+    known = Names("the login name on this host, without @", Called.BARE, "example.net", cut=True)
+    monkeypatch.setattr(recipes, "names", lambda _: known)
 
     async def script(at: Driver) -> None:
         await to_review(at)
@@ -321,6 +325,7 @@ def test_after_success_comes_the_card(site: Site) -> None:
         await at.see("Done.")
         await at.press("enter")
         await at.see("Outgoing mail server   mail.example.net", "587, STARTTLS", "without @")
+        await at.see("User name              joe", "joe@anything gets in too", "Undo any time")
 
     assert site.drive(script) is None
 

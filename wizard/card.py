@@ -1,0 +1,74 @@
+"""The card to hand out: what users type into their mail programs, as it was found to be on this host."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import recipes
+from wizard.policy import SaslauthdGetpwent, SaslauthdPam, SaslauthdShadow, TlsSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from recipes.user_names import Names
+    from wizard.host import Host
+    from wizard.policy import Backend, Policy, Submission
+
+_SOMEBODY = "joe"
+_LABEL, _TEXT = 23, 53  # columns; together what a terminal of 80 has beside its border
+_PORTS = {"submission": "587, STARTTLS", "submissions": "465, TLS (SSL)"}
+_SYSTEM = (SaslauthdPam, SaslauthdShadow, SaslauthdGetpwent)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is asked for with what to answer, in ``rows``; ``attention``: what the admin should know too."""
+
+    rows: tuple[tuple[str, str], ...] = ()
+    attention: tuple[str, ...] = ()
+
+    def lines(self, sign: str) -> Iterator[str]:
+        """Yield it for a terminal; ``sign`` stands before what needs attention."""
+        for label, text in self.rows:
+            for at, line in enumerate(textwrap.wrap(text, _TEXT)):
+                yield f"{label if not at else '':<{_LABEL}}{line}"
+        for text in self.attention:
+            yield from textwrap.wrap(f"{sign} {text}", _LABEL + _TEXT, subsequent_indent="  ")
+
+
+def card(policy: Policy, host: Host, user: str = "") -> Card:
+    """Return the card for ``policy``, which is in force on ``host``; ``user`` is a name for the examples."""
+    name = user.partition("@")[0] or _SOMEBODY
+    names = recipes.names(host)
+    rows = tuple(_rows(policy, host, names, name))
+    return Card(rows, tuple(_attention(policy, names.traps(name) if names else ())))
+
+
+def _rows(policy: Policy, host: Host, names: Names | None, user: str) -> Iterator[tuple[str, str]]:
+    if policy.submission and policy.backend:
+        yield "Outgoing mail server", next(iter(policy.tls.names if policy.tls else ()), host.fqdn)
+        yield "Port and security", " or ".join(_ports(policy.submission))
+        if names:
+            yield "User name", " or ".join(names.forms(user)) or "none that gets in"
+            yield "", names.about
+        yield "Password", _password(policy.backend)
+
+
+def _attention(policy: Policy, traps: Iterable[str]) -> Iterator[str]:
+    yield from traps
+    if policy.tls and policy.tls.source is TlsSource.SELF_SIGNED:
+        yield "The certificate is self-signed: accept it once when asked."
+    if policy.smarthost:
+        yield f"All mail leaves through {policy.smarthost.host}, port {policy.smarthost.port}."
+
+
+def _ports(submission: Submission) -> Iterator[str]:
+    yield from (_PORTS[name] for name in submission.services)
+    if submission.auth_on_smtp:
+        yield "25, STARTTLS"
+
+
+def _password(backend: Backend) -> str:
+    return "the password on this host" if isinstance(backend, _SYSTEM) else "the password of that account"
