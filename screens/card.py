@@ -9,7 +9,7 @@ from textual.message import Message
 
 from screens import looking, saving
 from screens.labels import label
-from screens.relay_password import named
+from screens.typed_passwords import named
 from screens.widgets.field import Field
 from screens.widgets.step import Step, Words
 from screens.widgets.text import SIGNS, shown
@@ -65,6 +65,6 @@ class CardStep(Step):
         """Save the policy; there is no next step."""
         name = self.query_one("#path", Field).value
         if name:
-            policy = named(self.answers.policy, self.answers.relay_password)
+            policy = named(self.answers.policy, self.answers.passwords)
             self.query_one("#saved", Words).say(shown(saving.save(policy, name)))
         return True
