@@ -2,77 +2,79 @@
 
 from __future__ import annotations
 
-import socket
-import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import recipes
-from wizard import accounts, checks
+from wizard import accountbackend, checks
+from wizard.accountverdict import Layer, Reply, Tried, verdict
+from wizard.check_log import RunLog
 from wizard.check_targets import targets
-from wizard.choices import owns_accounts
-from wizard.policy import Saslauthd
+from wizard.errors import HostError, PolicyError
+from wizard.sasl_client import PLAINTEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from wizard.accountverdict import Verdict
+    from wizard.checks import Check, Result
     from wizard.host import Host
     from wizard.secret import Secret
 
-_PATIENCE = 20.0  # seconds; PAM waits two or three before it says no
-_LONGEST_ANSWER = 1024  # bytes
 
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """What one ``layer`` ("saslauthd", "submission, PLAIN") said to the account, and what that means."""
-
-    layer: str
-    ok: bool
-    said: str
-    why: str = ""
-
-
-def check(host: Host, name: str, password: Secret) -> Iterator[Tried]:
-    """Yield what the back end itself says of the account, then each service with each mechanism.
+def check(host: Host, name: str, password: Secret, tell: Callable[[Tried], None]) -> Verdict:
+    """Ask the back end itself, then each service with each mechanism, and ``tell`` every answer as it comes.
 
     Raises:
-        HostError: when Postfix is not installed.
+        PolicyError: when no mail program can send this name.
+        HostError: when Postfix is not installed, or nothing runs below this root.
 
     """
+    if not host.root.live:
+        raise HostError("--root connects to nothing, so no account can be tried there")
+    if not name or not name.isprintable():
+        raise PolicyError("NAME", "a user name is printable text")
     backend = recipes.read(host).backend
-    if isinstance(backend, Saslauthd):
-        yield _ask_saslauthd(f"{host.saslauthd.run_dir}/mux", name, password)
-    elif backend is not None and owns_accounts(backend):
-        yield _look_up(host, name)
-    known = checks.derive(targets(host), checks.Account(name, password))
-    for result in checks.run([each for each in known if each.name.endswith(".right")]):
-        mechanism = result.check.title.partition(",")[0]
-        good = result.ok and not result.skipped
-        why = result.skipped or result.explanation
-        yield Tried(f"{result.service}, {mechanism}", good, result.observed, why)
+    with RunLog(host) as log:
+        behind = []
+        for each in accountbackend.ask(host, backend, name, password, log) if backend else ():
+            behind.append(each)
+            tell(each)
+        wanted = _logins(checks.derive(targets(host), checks.Account(name, password)), behind)
+        results = checks.run(wanted, on_result=lambda result: tell(_through_postfix(result)))
+        failed = next((result for result in results if not result.ok), None)
+        why = _why(failed, log) if failed and all(each.reply is Reply.ACCEPTED for each in behind) else ""
+    return verdict((*behind, *map(_through_postfix, results)), why)
 
 
-def _look_up(host: Host, name: str) -> Tried:
-    sasldb = accounts.of(host)
-    account = sasldb.account(name)
-    there = account in sasldb.accounts()
-    return Tried(sasldb.path, there, f"{account} is {'there' if there else 'not there'}")
+def _logins(every: Sequence[Check], behind: Sequence[Tried]) -> list[Check]:
+    """Return the log-ins to try; of an account that was refused not many, for that may lock it."""
+    right = [each for each in every if each.name.endswith(".right")]
+    if all(each.reply is not Reply.REFUSED for each in behind):
+        return right
+    first = [each for each in right if each.target == right[0].target]
+    return list(_one_in_clear(first))
 
 
-def _ask_saslauthd(path: str, name: str, password: Secret) -> Tried:
-    """Ask as libsasl does: user, password, service and realm, each after its length (saslauthd's IPC)."""
-    user, _, realm = name.partition("@")
-    words = (user, password.reveal(), "smtp", realm)
-    question = b"".join(struct.pack("!H", len(word.encode())) + word.encode() for word in words)
-    try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(_PATIENCE)
-            connection.connect(path)
-            connection.sendall(question)
-            with connection.makefile("rb") as answer:
-                length = int.from_bytes(answer.read(2))
-                said = answer.read(min(length, _LONGEST_ANSWER)).decode(errors="backslashreplace")
-    except OSError as error:
-        return Tried("saslauthd", False, f"{path}: {error.strerror or 'no answer'}")
-    return Tried("saslauthd", said.startswith("OK"), said or "no answer")
+def _one_in_clear(logins: Sequence[Check]) -> Iterator[Check]:
+    """Yield one of those that ask what the back end was asked; the others may ask somebody else."""
+    clear = [each for each in logins if _mechanism(each) in PLAINTEXT]
+    yield from (each for each in logins if each not in clear[1:])
+
+
+def _mechanism(check: Check) -> str:
+    return check.title.partition(",")[0]
+
+
+def _why(result: Result, log: RunLog) -> str:
+    """Return the cause from the log; what the reply alone means, where that says nothing."""
+    found = log.awaited(result.source_address)
+    causes = [f"The log says: {problem.cause} {problem.remedy}" for problem in found]
+    return " ".join(causes) or result.explanation
+
+
+def _through_postfix(result: Result) -> Tried:
+    where = f"{result.service}, {_mechanism(result.check)}"
+    if result.skipped:
+        return Tried(Layer.POSTFIX, where, Reply.UNTRIED, result.skipped)
+    reply = Reply.ACCEPTED if result.ok else Reply.REFUSED
+    return Tried(Layer.POSTFIX, where, reply, result.observed)

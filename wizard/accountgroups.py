@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from wizard.accounts import Account
 from wizard.changes import owners
@@ -25,6 +25,7 @@ class Members:
     host: Host
     groups: tuple[str, ...]
     realm: str = ""
+    how_to_begin: ClassVar[str] = "nobody may log in yet: postfix-auth user add NAME lets a system's user in"
 
     def accounts(self) -> tuple[Account, ...]:
         """Return who is in one of the groups, by name."""

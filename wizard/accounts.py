@@ -7,11 +7,11 @@ import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from wizard.changes import disk
 from wizard.changes.tree import run_in
-from wizard.errors import PolicyError
+from wizard.errors import PolicyError, WizardError
 from wizard.root import Root
 from wizard.sasl_client import SaslError, saslprep
 from wizard.secret import Secret
@@ -48,6 +48,7 @@ class Sasldb:
     path: str
     realm: str
     root: Root = field(default_factory=Root)
+    how_to_begin: ClassVar[str] = "there are no accounts yet: postfix-auth user add NAME makes one"
 
     def accounts(self) -> tuple[Account, ...]:
         """Return every account, in the file's order; none where there is no file yet.
@@ -95,9 +96,11 @@ class Sasldb:
         """Delete ``account``.
 
         Raises:
-            WizardError: when it can't be deleted, because it is not there for instance.
+            WizardError: when it is not there, which saslpasswd2 itself does not mind, or can't be deleted.
 
         """
+        if account not in self.accounts():
+            raise WizardError(f"there is no account {account}")
         argv = ["saslpasswd2", "-d", "-f", self.path, "-u", account.realm, account.name]
         run_in(self.root, argv).expect(f"can't remove {account}")
 

@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     history = add("history", "past changes")
     rollback = add("rollback", "take one or the last change back")
     add("confirm", "keep the change that waits for a confirmation")
-    user = add("user", "accounts of the back ends that own theirs")
+    user = add("user", "accounts: list, add, remove, check")
 
     for made in (plan, apply, rehearse):
         made.add_argument("-p", "--policy", type=Path, required=True, metavar="FILE", help="the policy file")
@@ -77,10 +77,16 @@ def parser() -> argparse.ArgumentParser:
     for made in (apply, rehearse, test):
         made.add_argument("--user", default="", metavar="NAME", help="an account to log in with")
     actions = user.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", parents=[everywhere], help="name them")
-    add_user = actions.add_parser("add", parents=[everywhere], help="make one, or give it a new password")
+    actions.add_parser("list", parents=[everywhere], help="name them, and what to type as user name")
+    add_user = actions.add_parser(
+        "add", parents=[everywhere], help="make one, give it a new password, or let a system's user in"
+    )
     check_user = actions.add_parser("check", parents=[everywhere], help="log in with it, at both layers")
-    for made in (add_user, check_user, actions.add_parser("remove", parents=[everywhere], help="remove one")):
+    for made in (
+        add_user,
+        check_user,
+        actions.add_parser("remove", parents=[everywhere], help="take one out"),
+    ):
         made.add_argument("name", metavar="NAME")
     for made in (apply, rehearse, test, add_user, check_user):
         made.add_argument("--password-file", type=Path, metavar="FILE", help="its password, one line")

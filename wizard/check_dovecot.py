@@ -1,10 +1,11 @@
-"""The mechanisms that Dovecot offers to Postfix, asked of Dovecot itself as Postfix does.
+"""What Dovecot offers to Postfix, and what it says to a password, asked of Dovecot itself as Postfix does.
 
 Source: Dovecot's authentication protocol, "Client <-> Server"; Postfix SASL_README for the address.
 """
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 import socket
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from wizard.secret import Secret
 
 # seconds; Postfix waits ten for an answer, and a Dovecot that was started just now may need some
 _CONNECT, _ANSWER = 5.0, 10.0
@@ -23,16 +26,43 @@ def mechanisms(path: str, queue_directory: str) -> tuple[str, ...]:
     """Return what Dovecot offers at ``path``, a value of smtpd_sasl_path; nothing if it can't be asked."""
     try:
         with _connected(path, queue_directory) as connection:
-            connection.sendall(f"VERSION\t1\t2\nCPID\t{os.getpid()}\n".encode())
-            said = b""
-            while b"\nDONE\n" not in said and len(said) < _LONGEST:
-                received = connection.recv(4096)
-                if not received:
-                    break
-                said += received
+            return tuple(_offered(_greeted(connection)))
     except (OSError, ValueError):
         return ()
-    return tuple(_offered(said.decode(errors="replace")))
+
+
+def log_in(path: str, queue_directory: str, name: str, password: Secret) -> str:
+    """Log in with PLAIN at ``path``; return Dovecot's answer, which begins with OK or FAIL if it is one.
+
+    Empty: it does not offer PLAIN there.
+
+    Raises:
+        OSError: when it can't be asked.
+        ValueError: when ``path`` is no address.
+
+    """
+    with _connected(path, queue_directory) as connection:
+        if "PLAIN" not in _offered(_greeted(connection)):
+            return ""
+        response = base64.b64encode(f"\0{name}\0{password.reveal()}".encode())
+        connection.sendall(b"AUTH\t1\tPLAIN\tservice=smtp\tsecured\tresp=" + response + b"\n")
+        return _received(connection, b"\n").partition("\n")[0]
+
+
+def _greeted(connection: socket.socket) -> str:
+    connection.sendall(f"VERSION\t1\t2\nCPID\t{os.getpid()}\n".encode())
+    return _received(connection, b"\nDONE\n")
+
+
+def _received(connection: socket.socket, end: bytes) -> str:
+    """Return what comes until ``end``, or until nothing more does."""
+    said = b""
+    while end not in said and len(said) < _LONGEST:
+        received = connection.recv(4096)
+        if not received:
+            break
+        said += received
+    return said.decode(errors="replace")
 
 
 def on_loopback(path: str) -> bool:

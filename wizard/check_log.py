@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wizard.loglines import Line
 
 _LATE = 0.4  # seconds that a line may come after the reply it belongs to
+_TRIES = 5  # so often that is waited for, where the log must have something
 _MOST = 2  # problems; the first ones are the cause, the rest follows from them
 _SERIOUS = (Severity.PANIC, Severity.FATAL, Severity.ERROR, Severity.WARNING)
 
@@ -43,16 +44,25 @@ class RunLog:
         """Return ``result``, with the causes that the log names if it failed."""
         if result.ok:
             return result
-        time.sleep(_LATE)
-        self._lines += self._follower.poll()
-        found = {problem.id: problem for problem in self._problems(result)}
-        worst = sorted(found.values(), key=lambda problem: _SERIOUS.index(problem.severity))[:_MOST]
-        causes = [f"The log says: {problem.cause} {problem.remedy}" for problem in worst]
+        found = self.problems(result.source_address)
+        causes = [f"The log says: {problem.cause} {problem.remedy}" for problem in found]
         return replace(result, explanation=" ".join([result.explanation, *causes]).strip())
 
-    def _problems(self, result: Result) -> Iterator[explain.Problem]:
-        """Yield the problems in lines that the test caused, and in those of who can't name a client."""
-        attribution = logtail.Attribution({result.source_address})
+    def problems(self, client: str = "") -> tuple[explain.Problem, ...]:
+        """Return the worst that the log says of ``client``, an address, and of who can't name a client."""
+        time.sleep(_LATE)
+        self._lines += self._follower.poll()
+        found = {problem.id: problem for problem in self._problems(client)}
+        return tuple(sorted(found.values(), key=lambda problem: _SERIOUS.index(problem.severity))[:_MOST])
+
+    def awaited(self, client: str = "") -> tuple[explain.Problem, ...]:
+        """Return the same, and give a log that was opened just now some time to have something."""
+        tries = (self.problems(client) for _ in range(_TRIES))
+        return next((found for found in tries if found), ())
+
+    def _problems(self, client: str) -> Iterator[explain.Problem]:
+        """Yield the problems in lines that ``client`` caused, and in those of who can't name a client."""
+        attribution = logtail.Attribution({client})
         for line in self._lines:
             owner = attribution.owner(line)
             if owner is None and line.program.startswith("postfix"):

@@ -277,6 +277,8 @@ def _user(arguments: argparse.Namespace, root: Root) -> int:
     if arguments.action == "list":
         listed = place.accounts()
         _print(report.account_lines([(str(each), accounts.typed(each, place.realm)) for each in listed]))
+        if not listed:
+            _complain(place.how_to_begin)
         return _DONE
     account = place.account(arguments.name)
     if arguments.action == "remove":
@@ -294,12 +296,13 @@ def _user(arguments: argparse.Namespace, root: Root) -> int:
 def _user_check(arguments: argparse.Namespace, root: Root) -> int:
     from wizard import accountcheck, engine, report  # noqa: PLC0415
 
-    if not root.live:
-        raise HostError("--root connects to nothing, so no account can be tried there")
     password = _password(arguments) or asking.password(arguments.name)
-    tried = list(accountcheck.check(engine.observe(root), arguments.name, password))
-    _print(report.tried_lines(tried))
-    return _DONE if tried and all(each.ok for each in tried) else _FAILED
+    host = engine.observe(root)
+    found = accountcheck.check(
+        host, arguments.name, password, lambda tried: _print(report.tried_lines(tried))
+    )
+    _print(report.verdict_lines(found))
+    return _DONE if found.ok else _FAILED
 
 
 # what several commands need

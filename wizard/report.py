@@ -5,10 +5,12 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from wizard.accountverdict import Reply
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from wizard.accountcheck import Tried
+    from wizard.accountverdict import Tried, Verdict
     from wizard.card import Card
     from wizard.checks import Result
     from wizard.drift import Drift
@@ -150,14 +152,16 @@ def account_lines(accounts: Sequence[tuple[str, str]]) -> Iterator[str]:
     yield from (shown(f"{account:<{width}}  user name: {typed}") for account, typed in accounts)
 
 
-def tried_lines(tried: Iterable[Tried]) -> Iterator[str]:
-    """Yield what each layer said to an account."""
-    explained = ""
-    for each in tried:
-        yield f"{'✓' if each.ok else '✗'} {each.layer}: {shown(each.said)}"
-        if each.why != explained:
-            yield from _wrapped("    why       ", each.why)
-        explained = each.why
+def tried_lines(tried: Tried) -> Iterator[str]:
+    """Yield what one layer said to an account; why, the verdict says."""
+    mark = {Reply.ACCEPTED: "✓", Reply.UNTRIED: _SKIPPED}.get(tried.reply, "✗")
+    yield f"{mark} {shown(tried.where)}: {shown(tried.said)}"
+
+
+def verdict_lines(found: Verdict) -> Iterator[str]:
+    """Yield at which of the two layers an account fails."""
+    yield ""
+    yield from map(shown, textwrap.wrap(found.text, _WIDTH))
 
 
 def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:

@@ -1,14 +1,25 @@
-"""Accounts: made, listed and removed where the back end owns them; tried at both layers with any back end."""
+"""Accounts: listed, made and removed where that can be done; tried at both layers with any back end."""
 
 from __future__ import annotations
 
-from tests.machines.machine import LAUNCHER, Machine
+from typing import TYPE_CHECKING
+
+from tests.machines.databases import SQLITE
+from tests.machines.databases import USER as DATABASE_USER
+from tests.machines.images import Kind
+from tests.machines.machine import LAUNCHER
+
+if TYPE_CHECKING:
+    from tests.machines.conftest import Boot
+    from tests.machines.inside import Result
+    from tests.machines.machine import Machine
 
 _FILE = "/root/policy.toml"
-_POLICY = (
-    '[tls]\nsource = "self-signed"\nnames = ["mail.example.net"]\n[submission]\n[backend]\ntype = "{}"\n'
-)
-_USER = (LAUNCHER, "user")
+_POLICY = '[tls]\nsource = "self-signed"\nnames = ["mail.example.net"]\n[submission]\n[backend]\n{}\n'
+_BOTH = "Both layers accept it: this account can send mail."
+_AT_THE_BACK_END = "It fails at the back end, which refuses it."
+_AT_POSTFIX = "It fails at Postfix: the back end accepts it, Postfix refuses it everywhere."
+_SOCKET_DIRECTORY = "/var/spool/postfix/var/run/saslauthd"
 
 
 def _apply(machine: Machine, backend: str) -> None:
@@ -16,38 +27,156 @@ def _apply(machine: Machine, backend: str) -> None:
     machine.run([LAUNCHER, "apply", "-p", _FILE, "--yes", "--no-test"])
 
 
-def test_sasldb(machine: Machine) -> None:
-    _apply(machine, "auxprop-sasldb")
-    machine.run([*_USER, "add", "bob"], stdin="builder\n")
-    machine.run([*_USER, "add", "carol@example.org"], stdin="singer\n")
-    assert machine.run([*_USER, "list"]).stdout.splitlines() == [
+def _user(machine: Machine, *words: str, password: str = "") -> Result:
+    return machine.run([LAUNCHER, "user", *words], stdin=f"{password}\n", check=False)
+
+
+def _check(machine: Machine, name: str, password: str) -> tuple[list[str], str]:
+    """Return what each layer said to the account, and the verdict."""
+    done = _user(machine, "check", name, password=password)
+    said, _, verdict = done.stdout.partition("\n\n")
+    verdict = " ".join(verdict.split())
+    assert done.status == (0 if verdict.startswith(_BOTH) else 1), done.stderr
+    assert password not in done.stdout + done.stderr
+    return said.splitlines(), verdict
+
+
+def test_sasldb_with_realms(machine: Machine) -> None:
+    _apply(machine, 'type = "auxprop-sasldb"')
+    assert "no accounts yet" in _user(machine, "list").stderr
+    added = _user(machine, "add", "bob", password="builder")
+    assert added.stdout == "bob@mail.example.net: the user name to type is bob\n"
+    _user(machine, "add", "carol@example.org", password="singer")
+    assert _user(machine, "list").stdout.splitlines() == [
         "bob@mail.example.net  user name: bob",
         "carol@example.org     user name: carol@example.org",
     ]
     for name, password in (("bob", "builder"), ("carol@example.org", "singer")):
-        tried = machine.run([*_USER, "check", name], stdin=f"{password}\n").stdout.splitlines()
-        assert len(tried) == 7  # the file, and two services with three mechanisms each
-        assert all(line.startswith("✓") for line in tried)
-    wrong = machine.run([*_USER, "check", "bob"], stdin="wrong\n", check=False)
-    assert wrong.status == 1
-    assert wrong.stdout.startswith("✓ /etc/sasldb2: bob@mail.example.net is there\n✗ submission, SCRAM")
-    machine.run([*_USER, "remove", "bob"])
-    gone = machine.run([*_USER, "check", "bob"], stdin="builder\n", check=False)
-    assert gone.stdout.startswith("✗ /etc/sasldb2: bob@mail.example.net is not there\n✗")
+        said, verdict = _check(machine, name, password)
+        assert verdict == _BOTH
+        assert len(said) == 8  # the file, libsasl, and two services with three mechanisms each
+        assert all(line.startswith("✓") for line in said)
+    said, verdict = _check(machine, "bob", "mistyped")
+    assert said[:2] == [
+        "✓ /etc/sasldb2: bob@mail.example.net is there",
+        "✗ libsasl as smtpd asks it, in the chroot: wrong password",
+    ]
+    assert all(line.startswith("✗ submission, ") and "535" in line for line in said[2:])
+    assert verdict == f"{_AT_THE_BACK_END} The password is wrong."
+    said, verdict = _check(machine, "carol", "singer")
+    assert said[0] == "✗ /etc/sasldb2: carol@mail.example.net is not there"
+    assert verdict.endswith("in the realm mail.example.net: the user name to type is carol@example.org.")
+    machine.run("chmod 600 /var/spool/postfix/etc/sasldb2 2>/dev/null || chmod 600 $(realpath /etc/sasldb2)")
+    said, verdict = _check(machine, "bob", "builder")
+    assert "454" in said[-1]
+    assert verdict.startswith("It fails at the back end, which can't be asked. What holds the passwords")
+    machine.run("chmod 640 $(realpath /etc/sasldb2)")
+    assert _user(machine, "remove", "bob").status == 0
+    assert _user(machine, "remove", "bob").status == 1
+    assert _check(machine, "bob", "builder")[1].endswith("postfix-auth user add bob makes it.")
+
+
+def test_saslauthd_forgets_at_once_who_was_removed(machine: Machine) -> None:
+    _apply(machine, 'type = "saslauthd-sasldb"')
+    name = "bob@mail.example.net"  # a bare name belongs to the host's own, "mail"
+    _user(machine, "add", name, password="builder")
+    assert _user(machine, "list").stdout == f"{name}  user name: {name}\n"
+    assert _check(machine, name, "builder")[1] == _BOTH
+    assert _check(machine, "bob", "builder")[1].endswith(f"realm mail: the user name to type is {name}.")
+    _user(machine, "add", name, password="another")
+    assert _check(machine, name, "builder")[1].startswith(_AT_THE_BACK_END)
+    assert _check(machine, name, "another")[1] == _BOTH
+    _user(machine, "remove", name)
+    assert _check(machine, name, "another")[1].startswith(_AT_THE_BACK_END)
+
+
+def test_members_of_the_groups_that_pam_lets_in(machine: Machine) -> None:
+    machine.run("useradd -G users alice; useradd -g staff dave; useradd eve")
+    machine.run("chpasswd", stdin="alice:wonder land\neve:x y\n")
+    assert _user(machine, "list").status == 3
+    _apply(machine, 'type = "saslauthd-pam"\nallowed_groups = ["mail_login", "staff"]')
+    assert _user(machine, "list").stdout == "dave  user name: dave\n"
+    assert _user(machine, "add", "nobody-there").status == 2
+    for _ in range(2):
+        assert _user(machine, "add", "alice").status == 0
+    assert machine.run("id -nG alice").stdout.split() == ["alice", "users", "mail_login"]
+    assert _user(machine, "list").stdout.split("\n")[0] == "alice  user name: alice"
+    assert _check(machine, "alice", "wonder land")[1] == _BOTH
+    assert "not in the group mail_login or staff" in _check(machine, "eve", "x y")[1]
+    assert _user(machine, "remove", "alice").status == 0
+    assert "not in the group" in _check(machine, "alice", "wonder land")[1]
+    assert machine.run("id -nG alice").stdout.split() == ["alice", "users"]
+    refused = _user(machine, "remove", "dave")
+    assert (refused.status, "usermod -g" in refused.stderr) == (3, True)
+    assert _user(machine, "remove", "eve").status == 3
 
 
 def test_the_layer_that_fails_is_named(machine: Machine) -> None:
-    _apply(machine, "saslauthd-pam")
     machine.run("useradd alice && echo 'alice:wonder land' | chpasswd")
-    assert machine.run([*_USER, "add", "eve"], stdin="x\n", check=False).status == 3
-    right = machine.run([*_USER, "check", "alice"], stdin="wonder land\n").stdout.splitlines()
-    assert [line[0] for line in right] == ["✓"] * 5
-    wrong = machine.run([*_USER, "check", "alice"], stdin="wrong\n", check=False)
-    assert wrong.status == 1
-    assert wrong.stdout.startswith("✗ saslauthd: NO")
+    _apply(machine, 'type = "saslauthd-pam"')
+    for action in (["list"], ["add", "eve"], ["remove", "alice"]):
+        elsewhere = _user(machine, *action)
+        assert (elsewhere.status, "the system's own: adduser" in elsewhere.stderr) == (3, True)
+    said, verdict = _check(machine, "alice", "wonder land")
+    assert ([line[0] for line in said], verdict) == (["✓"] * 5, _BOTH)
+    said, verdict = _check(machine, "alice", "mistyped")
+    assert said == [
+        "✗ saslauthd: NO PAM auth error",
+        "✗ submission, PLAIN: 535 5.7.8 Error: authentication failed: authentication failure",
+    ]
+    assert verdict.startswith(f"{_AT_THE_BACK_END} The password is wrong")
+    assert "There is no user mallory on this host" in _check(machine, "mallory", "x y")[1]
     machine.run("gpasswd -d postfix sasl && systemctl restart postfix")
-    behind = machine.run([*_USER, "check", "alice"], stdin="wonder land\n", check=False)
-    assert behind.stdout.startswith("✓ saslauthd: OK\n✗ submission, PLAIN: 454")
+    _fails_at_postfix(machine, "the user postfix is not in the group sasl")
+    machine.run(f"gpasswd -a postfix sasl && systemctl restart postfix && chmod 700 {_SOCKET_DIRECTORY}")
+    _fails_at_postfix(machine, "the directory's mode or owner is wrong")
+    machine.run(f"chmod 710 {_SOCKET_DIRECTORY}")
+    assert _check(machine, "alice", "wonder land")[1] == _BOTH
+    machine.run("passwd -l alice && systemctl restart saslauthd")
+    assert "passwd -u alice" in _check(machine, "alice", "wonder land")[1]
     machine.run("systemctl stop saslauthd")
-    down = machine.run([*_USER, "check", "alice"], stdin="wonder land\n", check=False)
-    assert down.stdout.startswith("✗ saslauthd: /var/spool/postfix/var/run/saslauthd/mux: ")
+    said, verdict = _check(machine, "alice", "wonder land")
+    assert said[0].startswith(f"✗ saslauthd: {_SOCKET_DIRECTORY}/mux: ")
+    assert verdict.startswith("It fails at the back end, which can't be asked.")
+
+
+def _fails_at_postfix(machine: Machine, why: str) -> None:
+    said, verdict = _check(machine, "alice", "wonder land")
+    assert said[0] == "✓ saslauthd: OK"
+    assert [line[0] for line in said[1:]] == ["✗"] * 4
+    assert verdict.startswith(_AT_POSTFIX)
+    assert why in verdict
+
+
+def test_dovecot_is_asked_itself(boot: Boot) -> None:
+    machine = boot(Kind.DOVECOT)
+    machine.run("useradd alice && echo 'alice:wonder land' | chpasswd; systemctl start dovecot")
+    _apply(machine, 'type = "dovecot"\nconfigure = true')
+    assert "Dovecot's" in _user(machine, "list").stderr
+    said, verdict = _check(machine, "alice", "wonder land")
+    assert (said[0], verdict) == ("✓ Dovecot at private/auth: OK", _BOTH)
+    said, verdict = _check(machine, "alice", "mistyped")
+    assert said[0] == "✗ Dovecot at private/auth: FAIL"
+    assert verdict.startswith(_AT_THE_BACK_END)
+    closed = "cd /var/spool/postfix/private && chmod 600 auth && chown root auth && systemctl restart postfix"
+    machine.run(closed)
+    said, verdict = _check(machine, "alice", "wonder land")
+    assert said[0] == "✓ Dovecot at private/auth: OK"
+    assert verdict.startswith("It fails at Postfix")
+    machine.run("systemctl stop dovecot dovecot.socket || systemctl stop dovecot")
+    said, verdict = _check(machine, "alice", "wonder land")
+    assert said[0].startswith("✗ Dovecot at private/auth: ")
+    assert verdict.startswith("It fails at the back end, which can't be asked.")
+
+
+def test_a_database_is_asked_as_smtpd_does(boot: Boot) -> None:
+    machine = boot(Kind.DATABASES)
+    SQLITE.fill(machine)
+    _apply(machine, SQLITE.section())
+    assert "rows in the database" in _user(machine, "list").stderr
+    said, verdict = _check(machine, "anna@example.org", "anna's")
+    assert (said[0][0], verdict) == ("✓", _BOTH)
+    said, verdict = _check(machine, DATABASE_USER, "mistyped")
+    assert said[0].endswith("wrong password")
+    assert verdict.startswith(_AT_THE_BACK_END)
+    assert _check(machine, "anna", "anna's")[0][0].endswith("no such user")

@@ -1,0 +1,149 @@
+"""What the back end itself says to an account, whatever Postfix would make of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wizard import accounthints, accounts, check_dovecot, lookup, saslauthd_socket
+from wizard.accountverdict import Layer, Reply, Tried
+from wizard.policy import (
+    AuxpropLdapdb,
+    AuxpropSasldb,
+    AuxpropSql,
+    Dovecot,
+    Saslauthd,
+    SaslauthdGetpwent,
+    SaslauthdPam,
+    SaslauthdSasldb,
+    SaslauthdShadow,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wizard.check_log import RunLog
+    from wizard.host import Host
+    from wizard.lookup import Answer
+    from wizard.policy import Backend
+    from wizard.secret import Secret
+
+_PATIENCE = 20.0  # seconds
+_SAYS_NOTHING = ("pam-refused", "saslauthd-refused")
+_WRONG = "The password is wrong."
+_WRONG_OR = "The password is wrong, or the log has another reason: journalctl -t saslauthd."
+_SYSTEM = (SaslauthdPam, SaslauthdShadow, SaslauthdGetpwent)
+
+
+def ask(host: Host, backend: Backend, name: str, password: Secret, log: RunLog) -> Iterator[Tried]:
+    """Yield the answer of each part of ``backend`` that can be asked for itself."""
+    match backend:
+        case Saslauthd():
+            yield _saslauthd(host, backend, name, password, log)
+        case AuxpropSasldb():
+            yield _listed(host, name)
+            yield _libsasl(host, name, password)
+        case AuxpropSql() | AuxpropLdapdb():
+            yield _libsasl(host, name, password)
+        case Dovecot():
+            yield _dovecot(host, backend, name, password, log)
+
+
+def _tried(where: str, reply: Reply, said: str, why: str = "") -> Tried:
+    return Tried(Layer.BACK_END, where, reply, said, why)
+
+
+def _from_log(log: RunLog) -> str:
+    """Return what the log knows beyond that somebody was refused."""
+    found = [problem for problem in log.awaited() if problem.id not in _SAYS_NOTHING]
+    return " ".join(f"The log says: {problem.cause} {problem.remedy}" for problem in found)
+
+
+# saslauthd
+
+
+def _saslauthd(host: Host, backend: Backend, name: str, password: Secret, log: RunLog) -> Tried:
+    path = f"{host.saslauthd.run_dir}/mux"
+    user, realm = _as_libsasl(host, name)
+    try:
+        said = saslauthd_socket.ask(path, user, password, realm)
+    except OSError as error:
+        said = f"{path}: {error.strerror or 'no answer'}"
+        return _tried("saslauthd", Reply.SILENT, said, "Nobody answers there: systemctl restart saslauthd.")
+    if said.startswith("OK"):
+        return _tried("saslauthd", Reply.ACCEPTED, said)
+    why = _hint(host, backend, name) or _from_log(log) or _WRONG_OR
+    return _tried("saslauthd", Reply.REFUSED, said or "no answer", why)
+
+
+def _as_libsasl(host: Host, name: str) -> tuple[str, str]:
+    """Return user and realm as libsasl cuts ``name`` for saslauthd; a bare name has smtpd's own realm."""
+    user, at, realm = name.rpartition("@")
+    return (user, realm) if at else (name, _local_domain(host))
+
+
+def _local_domain(host: Host) -> str:
+    postfix = host.settled_postfix
+    return postfix.value("smtpd_sasl_local_domain", next(iter(postfix.auth_services), None))
+
+
+def _hint(host: Host, backend: Backend, name: str) -> str:
+    if isinstance(backend, _SYSTEM):
+        return accounthints.of_system(host, backend, name)
+    return accounthints.in_sasldb(host, name) if isinstance(backend, SaslauthdSasldb) else ""
+
+
+# libsasl's own plugins
+
+
+def _listed(host: Host, name: str) -> Tried:
+    sasldb = accounts.of(host)
+    why = accounthints.in_sasldb(host, name)
+    said = f"{sasldb.account(name)} is {'not there' if why else 'there'}"
+    return _tried(sasldb.path, Reply.REFUSED if why else Reply.ACCEPTED, said, why)
+
+
+def _libsasl(host: Host, name: str, password: Secret) -> Tried:
+    """Have libsasl check the password, set up as this host's smtpd sets it up."""
+    postfix = host.settled_postfix
+    chrooted = any(postfix.chrooted(service) for service in postfix.auth_services)
+    smtpd = lookup.Smtpd.of(host, chrooted=chrooted, realm=_local_domain(host))
+    # the one option that makes checking a password write something
+    options = {key: value for key, value in host.smtpd_conf.keys.items() if key != "auto_transition"}
+    answer = lookup.check(options, smtpd, timeout=_PATIENCE, user=name, password=password.reveal())
+    where = f"libsasl as smtpd asks it{', in the chroot' if chrooted else ''}"
+    return _judged(where, answer)
+
+
+def _judged(where: str, answer: Answer) -> Tried:
+    if answer.right:
+        return _tried(where, Reply.ACCEPTED, "the password is right")
+    if answer.unknown:
+        why = "There is no such account, or not in this realm: see that the user name is typed in full."
+        return _tried(where, Reply.REFUSED, "no such user", why)
+    if answer.refused:
+        return _tried(where, Reply.REFUSED, "wrong password", _WRONG)
+    said = answer.said[-1] if answer.said else "no answer"
+    why = "What holds the passwords can't be reached or read by smtpd: is it up, may postfix read it?"
+    return _tried(where, Reply.SILENT, said, why)
+
+
+# Dovecot
+
+
+def _dovecot(host: Host, backend: Dovecot, name: str, password: Secret, log: RunLog) -> Tried:
+    where = f"Dovecot at {backend.address}"
+    try:
+        said = check_dovecot.log_in(backend.address, host.queue_directory, name, password)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", "") or "no answer"
+        return _tried(where, Reply.SILENT, reason, "Dovecot does not answer there: systemctl status dovecot.")
+    if not said:
+        return _tried(where, Reply.UNTRIED, "it offers no PLAIN to try the password with")
+    word, _, rest = said.partition("\t")
+    if word == "OK":
+        return _tried(where, Reply.ACCEPTED, "OK")
+    if "temp" in rest.split("\t"):
+        why = f"Dovecot can't ask its passdb now. {_from_log(log)}".strip()
+        return _tried(where, Reply.SILENT, "FAIL, for now", why)
+    why = _from_log(log) or "The password is wrong, or Dovecot's passdb has no such user."
+    return _tried(where, Reply.REFUSED, "FAIL", why)
