@@ -44,6 +44,21 @@ class Database:
         """Return the back end; users of other back ends are strangers to it."""
         return BackEnd(self.section(**other), _MECHANISMS, USER, (SYSTEM_USER, MAIL_USER))
 
+    @property
+    def secrets(self) -> str:
+        """The statements that make a table ``secrets``, in which the reader may not look."""
+        made = [_TABLE.replace("users", "secrets")]
+        if self.engine == "mysql":
+            for reader in ("reader@'127.0.0.1'", "reader@localhost"):
+                made += [
+                    "REVOKE SELECT ON mail.* FROM",
+                    reader,
+                    "; GRANT SELECT ON mail.users TO",
+                    reader,
+                    ";",
+                ]
+        return " ".join(made)
+
     def text(self, value: str) -> str:
         """Return ``value`` as SQL."""
         doubled = value.replace("\\", "\\\\") if self.engine == "mysql" else value
@@ -56,13 +71,18 @@ class Database:
         else:
             machine.run("install -d -m 750 -g postfix /var/spool/postfix/sasl")
         machine.run(self.client.format(""), stdin=_SET_UP[self.engine].format(self.text(DATABASE_PASSWORD)))
-        rows = [(USER, SERVER, PASSWORD), ("anna", "example.org", "anna's")]
-        values = ", ".join(f"({', '.join(self.text(value) for value in row)})" for row in rows)
+        rows = ((USER, SERVER, PASSWORD), ("anna", "example.org", "anna's"))
         grant = "GRANT SELECT ON users TO reader;" if self.engine == "pgsql" else ""
-        self.tell(machine, " ".join((_TABLE, "INSERT INTO users VALUES", values, ";", grant)))
+        self.tell(machine, f"{_TABLE} {grant}")
+        self.add(machine, *rows)
         if not self.service:
             machine.run(f"chgrp postfix {FILE} && chmod 640 {FILE}")
         machine.run(f"umask 077; cat >{DATABASE_SECRET}", stdin=f"{DATABASE_PASSWORD}\n")
+
+    def add(self, machine: Machine, *rows: tuple[str, str, str]) -> None:
+        """Add accounts: each a name, a realm and a password."""
+        values = ", ".join(f"({', '.join(self.text(value) for value in row)})" for row in rows)
+        self.tell(machine, f"INSERT INTO users VALUES {values};")
 
     def tell(self, machine: Machine, statements: str) -> None:
         """Work off SQL as the administrator."""

@@ -145,9 +145,44 @@ def test_several_hosts(boot: Boot, database: Database) -> None:
     log_in(machine, right(back_end, chroot), wrong(back_end, chroot))
 
 
+def from_users(what: str = "password", table: str = "users", name: str = "'%u'") -> str:
+    """Return a query as TOML."""
+    return " ".join(('"SELECT', what, "FROM", table, "WHERE name =", f'{name}"'))
+
+
+#: What any server is refused with: keys of the back end, the key that is blamed, what is said of it.
+_WRONG: tuple[tuple[dict[str, str], str, str], ...] = (
+    ({"hosts": '["127.0.0.1:1"]'}, "hosts", "127.0.0.1:1 can't be asked"),
+    ({"hosts": '["127.0.0.1:1", "127.0.0.1:2"]'}, "hosts", "127.0.0.1:2 can't be asked"),
+    ({"hosts": '["nowhere.example.com"]'}, "hosts", "nowhere.example.com has no address"),
+    ({"hosts": '["::1"]'}, "hosts", "item 1 can't be an IPv6 address"),
+    ({"hosts": '["[::1]"]'}, "hosts", "item 1 can't be an IPv6 address"),
+    ({"user": '"nobody"'}, "password_file", "127.0.0.1 does not let nobody in"),
+    ({"user": "", "password_file": ""}, "user", "127.0.0.1 lets nobody in without a name"),
+    ({"password_file": ""}, "password_file", "127.0.0.1 does not let reader in"),
+    ({"password_file": '"/root/none"'}, "password_file", "/root/none: No such file"),
+    ({"password_file": '"/root/open"'}, "password_file", "has mode 0644, so others can read"),
+    ({"password_file": '"/root/theirs"'}, "password_file", "who could change it: chown root"),
+    ({"password_file": '"/root/wrong"'}, "password_file", "127.0.0.1 does not let reader in"),
+    ({"database": '"nothing"'}, "database", "nothing"),
+    ({"select": from_users(table="nowhere")}, "select", "nowhere"),
+    ({"select": from_users("nought")}, "select", "nought"),
+    ({"select": from_users(table="secrets")}, "select", "denied"),
+    ({"select": '"SELECT password FROM users"'}, "select", "must contain %u"),
+    ({"select": from_users(name="%u")}, "select", "must have %u between single quotes"),
+    ({"select": "\"SELECT '%u'\""}, "select", "finds a password for a user who does not exist as well"),
+)
+_OTHER_FILES = f"""
+umask 077; echo wrong >/root/wrong; cp {DATABASE_SECRET} /root/theirs; chown postfix /root/theirs
+cp {DATABASE_SECRET} /root/open; chmod 644 /root/open
+"""
+
+
 @pytest.mark.parametrize("database", [PGSQL, MYSQL], ids=["pgsql", "mysql"])
 def test_what_can_not_be_asked_is_refused_with_the_reason(boot: Boot, database: Database) -> None:
     machine, before = set_up(boot, database, CHROOTS["chrooted"])
+    machine.run(_OTHER_FILES)
+    database.tell(machine, database.secrets)
 
     def refused(chroot: str, **keys: str) -> str:
         status, said = ask(machine, database.back_end(**keys), CHROOTS[chroot])
@@ -158,17 +193,17 @@ def test_what_can_not_be_asked_is_refused_with_the_reason(boot: Boot, database: 
     for chroot in ("chrooted", "mixed"):
         assert 'hosts = ["127.0.0.1"]' in refused(chroot, hosts=by_socket)
         assert 'hosts = ["127.0.0.1"]' in refused(chroot, hosts="")
-    for chroot in ("chrooted", "not chrooted"):
-        down = refused(chroot, hosts='["127.0.0.1:1"]')
-        assert "backend.hosts: 127.0.0.1:1 can't be asked" in down
-        assert "Connection refused" in down
-        assert "backend.hosts: nowhere.example.com" in refused(chroot, hosts='["nowhere.example.com"]')
-        assert "backend.password_file" in refused(chroot, user='"nobody"')
-        assert "backend.password_file" in refused(chroot, database='"nothing"')
-        assert "backend.select" in refused(chroot, select="\"SELECT password FROM nothing WHERE name='%u'\"")
-        assert "backend.select" in refused(chroot, select="\"SELECT nothing FROM users WHERE name='%u'\"")
-        assert "backend.hosts" in refused(chroot, hosts='["::1"]')
-    assert "backend.password_file" in refused("chrooted", password_file='"/root/nothing"')
+    for keys, key, words in _WRONG:
+        said = refused("chrooted", **keys)
+        assert (f"backend.{key}: " in said, words in said) == (True, True), (keys, said)
+    assert "as the user postfix, which smtpd is: " in refused("not chrooted", hosts='["127.0.0.1:1"]')
+    # where a backslash does not protect a quote, names are SQL as with SQLite
+    if database is MYSQL:
+        database.tell(machine, "SET GLOBAL sql_mode = 'NO_BACKSLASH_ESCAPES'")
+        unprotected = refused("chrooted")
+    else:
+        unprotected = refused("chrooted", select=from_users(name="E'%u'"))
+    assert "backend.select: a quote in a login name ends the text around it" in unprotected
     # Debian 12's systemd would start MariaDB again for whoever asks
     machine.run(["systemctl", "stop", f"{database.service}*.socket", database.service])
     assert "Connection refused" in refused("chrooted")
@@ -197,8 +232,12 @@ def test_a_file_that_smtpd_can_not_open(boot: Boot) -> None:
     assert "smtpd is chrooted to /var/spool/postfix" in outside
     assert 'submission.chroot = "no"' in outside
     assert ask(machine, SQLITE.back_end(database='"/var/lib/users.sqlite"'), CHROOTS["not chrooted"])[0] == 0
-    assert "backend.select" in refused("chrooted", select="\"SELECT password FROM nothing WHERE name='%u'\"")
+    assert "no such table: nowhere" in refused("chrooted", select=from_users(table="nowhere"))
+    assert "who does not exist" in refused("chrooted", select=from_users("max(password)"))
     assert "there is no such file" in refused("not chrooted", database='"/var/lib/none.sqlite"')
+    for mode in ("660", "666"):
+        machine.run(["chmod", mode, FILE])
+        assert f"smtpd could write {FILE}, and so could SQL in a login name" in refused("chrooted")
     machine.run(["chmod", "600", FILE])
     for chroot in ("chrooted", "not chrooted"):
         said = refused(chroot)
@@ -211,7 +250,7 @@ def test_a_file_that_smtpd_can_not_open(boot: Boot) -> None:
 
 
 def test_names_that_are_sql_let_nobody_in(boot: Boot) -> None:
-    """PostgreSQL and MariaDB are told what belongs to the name; SQLite is not, which the plan warns of."""
+    """PostgreSQL and MariaDB are told what belongs to the name; of SQLite, test_sqlite_fence speaks."""
     chroot = CHROOTS["chrooted"]
     names = ["x' UNION SELECT 12345 -- ", "x\\' UNION SELECT 12345 -- ", "x' OR 1=1 -- "]
     for database in (PGSQL, MYSQL):
