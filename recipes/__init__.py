@@ -15,6 +15,7 @@ from recipes import (
     dovecot_side,
     fresh,
     ldapdb,
+    ldapdb_side,
     mechanisms,
     name_fence,
     packages,
@@ -91,6 +92,7 @@ def steps(wanted: Wanted) -> Iterator[Step]:
         yield from dovecot_side.leave(wanted)
     if recipe and given.backend:
         yield from saslauthd_ldap.leave(wanted)
+        yield from ldapdb_side.leave(wanted)
     if recipe and given.backend and recipe.sasl_type != "cyrus":
         yield from sasl_leftovers.leave(wanted)
     if recipe and given.backend and not sql.is_sqlite(given.backend):

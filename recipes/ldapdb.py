@@ -11,20 +11,23 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipes import user_names
+from recipes import ldapdb_side, user_names
 from recipes.auxprop import SERVES, USUAL
 from recipes.backend import BackendRecipe
 from recipes.chroot import after
+from recipes.ldapdb_directory import find, is_proven
 from recipes.user_names import Called
-from wizard import lookup
+from wizard import ldap, lookup
 from wizard.errors import PolicyError
 from wizard.passwordfile import read_password_file
 from wizard.policy import AuxpropLdapdb, LdapdbStarttls
+from wizard.secret import Secret
 from wizard.steps import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from recipes.ldapdb_directory import Directory
     from wizard.host import Host
     from wizard.policy import Backend
     from wizard.steps import Step, Wanted
@@ -34,24 +37,6 @@ _TIMEOUT = 8.0  # seconds
 _BY_HAND = ("ldapdb_canon_attr",)
 _NEAR = ("ldapi://", "ldaps://", "ldap://127.", "ldap://localhost", "ldap://[::1]")
 _ABOUT = "just as the directory's authz-regexp has it"
-#: Ready to load; the names of the entries are the admin's to replace.
-LOADABLE = """\
-  ldapmodify -Y EXTERNAL -H ldapi:/// <<'END'
-  dn: cn=config
-  changetype: modify
-  replace: olcAuthzPolicy
-  olcAuthzPolicy: to
-  -
-  add: olcAuthzRegexp
-  olcAuthzRegexp: uid=([^,]+),(cn=[^,]+,)?cn=[^,]+,cn=auth ldap:///dc=example,dc=com??sub?(|(uid=$1)(mail=$1))
-  END
-  ldapmodify -x -D cn=admin,dc=example,dc=com -W <<'END'
-  dn: uid={id},dc=example,dc=com
-  changetype: modify
-  add: authzTo
-  authzTo: dn.children:ou=people,dc=example,dc=com
-  authzTo: dn.regex:^uid=[^,]+,(cn=[^,]+,)?cn=[^,]+,cn=auth$
-  END"""
 
 
 def _wished(wanted: Wanted) -> AuxpropLdapdb:
@@ -106,45 +91,87 @@ def _steps(wanted: Wanted) -> Iterator[Step]:
     for key in _BY_HAND:
         if key in keys:
             yield Note(f"set by hand: {found.path} has {key}: {keys[key]}; kept")
-    if any(found.keys.get(key) != value for key, value in keys.items()):
+    if backend.configure or any(found.keys.get(key) != value for key, value in keys.items()):
         yield from _tried(wanted, backend, keys)
 
 
 def _tried(wanted: Wanted, backend: AuxpropLdapdb, keys: Mapping[str, str]) -> Iterator[Step]:
-    """Ask for nobody, and yield a note when the directory does not say that there is no such user.
+    """Ask for nobody, and yield what is missing when the directory does not say that there is no such user.
 
     Raises:
-        PolicyError: when the directory can't be asked at all.
+        PolicyError: when the directory can't be asked at all, or can't be set up as wished.
 
     """
     if not wanted.host.root.live or os.geteuid() != 0:
         return
+    if not keys.get("ldapdb_pw"):
+        raise PolicyError("backend.password_file", f"must be given: no password of {backend.id} is here yet")
     realm = wanted.policy.authorization.local_domain if wanted.policy.authorization else ""
     smtpd = lookup.Smtpd.of(wanted.host, chrooted=False, realm=realm)
     nobody = lookup.check(keys, smtpd, timeout=_TIMEOUT)
     if nobody.unknown:
         return
     if nobody.unreachable or nobody.code is None:
-        raise PolicyError("backend.uri", f"{backend.uri} does not answer: is it up, and its name right?")
-    if nobody.refused:
-        raise PolicyError(
-            "backend.password_file",
-            f"the directory does not let {backend.id} in: id or password is wrong, it is not stored "
-            f"in clear there, which {backend.mechanism} needs, or authz-regexp does not lead to its entry",
-        )
-    itself = lookup.check(keys, smtpd, timeout=_TIMEOUT, user=backend.id, password=keys.get("ldapdb_pw", ""))
+        raise PolicyError("backend.uri", _silence(wanted.host, backend))
+    itself = lookup.check(keys, smtpd, timeout=_TIMEOUT, user=backend.id, password=keys["ldapdb_pw"])
+    directory = find(wanted.host, backend)
     if not itself.right:
+        _refuse(wanted.host, backend, directory, keys["ldapdb_pw"], known=not nobody.refused)
+    if backend.configure:
+        yield from ldapdb_side.configured(backend, directory, mapped=itself.right)
+        return
+    yield Note(
+        f"the directory lets {backend.id} in, but does not say of a user whom it does not know that there is "
+        "none: such a login ends with a temporary failure. Either it lets it speak for no user at all, or "
+        "authzTo does not cover unknown ones. It may be told so (docs/databases.md):\n"
+        + ldapdb_side.loadable(backend, directory, mapped=True)
+    )
+
+
+def _silence(host: Host, backend: AuxpropLdapdb) -> str:
+    """Say why nobody answers, as far as it can be seen from here."""
+    reasons: list[str] = []
+    for uri in backend.uri.split():
+        try:
+            with ldap.Connection(uri, host.platform.ca_file):
+                pass
+        except ldap.LdapError as error:
+            reasons.append(str(error))
+    why = "; ".join(dict.fromkeys(reasons)) or "somebody is there, but libsasl gets no answer in time"
+    return f"{backend.uri} does not answer: {why}"
+
+
+def _refuse(host: Host, backend: AuxpropLdapdb, directory: Directory, password: str, *, known: bool) -> None:
+    """Find out why the directory does not let the proxy in. ``known``: it has not said that it is unknown.
+
+    Raises:
+        PolicyError: unless all that is wrong is what configure = true will put right.
+
+    """
+    near = next((uri for uri in backend.uri.split() if uri.startswith(_NEAR)), "")
+    proven = near and is_proven(directory, near, host.platform.ca_file, Secret(password), backend.mechanism)
+    if directory.slapd and not directory.proxies:
+        raise PolicyError("backend.id", f"nobody below {directory.suffix} has the uid {backend.id}")
+    if known:
         raise PolicyError(
             "backend.starttls" if backend.starttls is LdapdbStarttls.DEMAND else "backend.mechanism",
             f"{backend.uri} can't be asked with {backend.mechanism}, and libsasl does not say why: see "
             "whether the directory offers that mechanism, encryption if starttls is demand, and whether its "
             "authz-regexp leads to the entry of who asks",
         )
-    yield Note(
-        f"the directory lets {backend.id} in, but does not say of a user whom it does not know that there is "
-        "none: such a login ends with a temporary failure. Either it lets it speak for no user at all, or "
-        "authzTo does not cover unknown ones. For OpenLDAP, with your own names (docs/databases.md):\n"
-        + LOADABLE.format(id=backend.id)
+    if backend.configure:
+        return
+    told = f"What lets it speak for users (docs/databases.md):\n{ldapdb_side.loadable(backend, directory)}"
+    if proven:
+        raise PolicyError(
+            "backend.configure",
+            f"must be true, or the directory set up by hand: it does not take {backend.id} for "
+            f"{directory.proxies[0]} yet, whose password is right. {told}",
+        )
+    raise PolicyError(
+        "backend.password_file",
+        f"the directory does not let {backend.id} in: id or password is wrong, it is not stored in clear "
+        f"there, which {backend.mechanism} needs, or authz-regexp does not lead to its entry. {told}",
     )
 
 

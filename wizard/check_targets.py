@@ -10,7 +10,7 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
-from wizard import certificates, check_dovecot, check_networks
+from wizard import certificates, check_dovecot, check_networks, made
 from wizard.check_caller import Target
 from wizard.errors import HostError, WizardError
 from wizard.host import MASTER_CF
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wizard.host import Host
     from wizard.postfix import Postfix, Service
 
+_SLAPD = "/run/slapd/ldapi"  # where slapd listens for root
 _PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465}
 _SCRAM = frozenset({f"SCRAM-SHA-{size}" for size in ("512", "384", "256", "224", "1")})
 _KERBEROS = frozenset({"GSSAPI", "GS2-KRB5", "GSS-SPNEGO"})
@@ -82,9 +83,17 @@ def _target(host: Host, service: Service, smtpd: Service) -> Target:
         fingerprint=certificate.fingerprint if certificate else None,
         trusts_networks="permit_mynetworks" in _relay_restrictions(postfix, smtpd),
         source_address=source or "",
-        # who may not become somebody is not told whether there is anybody of that name (RFC 4370)
-        knows_strangers=host.smtpd_conf.keys.get("auxprop_plugin") != "ldapdb",
+        knows_strangers=_knows_strangers(host),
     )
+
+
+def _knows_strangers(host: Host) -> bool:
+    """Whether the back end says of an unknown user that there is none."""
+    if host.smtpd_conf.keys.get("auxprop_plugin") != "ldapdb":
+        return True
+    # who may not become somebody is not told whether there is anybody (RFC 4370); where slapd was set up here
+    # it tells, but it can't be reached in a rehearsal
+    return host.exists(_SLAPD) and bool(made.in_slapd(host.root))
 
 
 def security_level(postfix: Postfix, service: Service) -> str:

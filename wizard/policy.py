@@ -170,7 +170,10 @@ class AuxpropSql:
 
 @dataclass(frozen=True, slots=True)
 class AuxpropLdapdb:
-    """Clear text passwords in an LDAP directory, read as the user ``id``. ``rc``: an ldap.conf(5) file."""
+    """Clear text passwords in an LDAP directory, read as the user ``id``. ``rc``: an ldap.conf(5) file.
+
+    ``configure``: whether slapd, on this host, is told whom ``id`` may speak for.
+    """
 
     type: ClassVar[str] = "auxprop-ldapdb"
 
@@ -180,6 +183,7 @@ class AuxpropLdapdb:
     mechanism: str = "DIGEST-MD5"
     starttls: LdapdbStarttls = LdapdbStarttls.NONE
     rc: str = ""
+    configure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from wizard import processes, reach
 from wizard.changes import codec
 from wizard.errors import HostError
 from wizard.events import Event
-from wizard.policy import SaslauthdKerberos5, SaslauthdLdap, SaslauthdRimap
+from wizard.policy import AuxpropLdapdb, SaslauthdKerberos5, SaslauthdLdap, SaslauthdRimap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _PROJECT = Path(__file__).resolve().parent.parent
 _UNSHARE = ("unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--propagation", "private")
 _SERVICES = ("postfix", "saslauthd", "dovecot")
-_ASK_A_SERVER = (SaslauthdRimap, SaslauthdLdap, SaslauthdKerberos5)
+_ASK_A_SERVER = (SaslauthdRimap, SaslauthdLdap, SaslauthdKerberos5, AuxpropLdapdb)
 _ALONE = "in a rehearsal no other server can be asked, so nobody logs in with the right password"
 
 

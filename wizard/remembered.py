@@ -32,6 +32,9 @@ def reword(read: Policy, last: Policy, usual: tuple[str, ...]) -> Policy:
 
 
 def _backend(read: Backend | None, last: Backend | None) -> Backend | None:
+    if isinstance(read, AuxpropLdapdb) and isinstance(last, AuxpropLdapdb):
+        # what slapd was told may as well have been told by hand
+        read = replace(read, configure=last.configure)
     # the file that the password came from, if it is still there
     if not isinstance(last, AuxpropSql | AuxpropLdapdb | SaslauthdLdap) or not last.password_file:
         return read

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from wizard import services
 from wizard.applier import hold_on, test
-from wizard.changes import KINDS, InstallPackages, codec
+from wizard.changes import KINDS, InstallPackages, SetValues, codec
 from wizard.changes.serving import ServiceChange
 from wizard.commands import run
 from wizard.errors import HostError, WizardError
@@ -151,7 +151,8 @@ def _leave_the_network(addresses: list[str]) -> None:
 def _rehearse(work: dict[str, codec.Json], teller: Teller) -> None:
     packed = work["changes"]
     changes = [codec.unpack(KINDS, record) for record in packed] if isinstance(packed, list) else []
-    steps = [change for change in changes if not isinstance(change, ServiceChange)]
+    # a daemon of the host's own is out of reach here
+    steps = [change for change in changes if not isinstance(change, ServiceChange | SetValues)]
     packages = [change for change in steps if isinstance(change, InstallPackages)]
     if packages:
         # what the packages start would find the host's own daemons on its ports

@@ -41,7 +41,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Slapd:
-    """What slapd is told about who may speak for whom: ``authz-policy`` and ``authz-regexp``."""
+    """What slapd is told about who speaks for whom: ``authz-policy`` ("": nothing) and ``authz-regexp``."""
 
     policy: str
     regexps: tuple[str, ...]
@@ -93,7 +93,7 @@ def observe() -> Slapd:
             root_dn = (admin.of("olcRootDN") or ("",))[0] if admin else ""
             databases += [Database(entry.name, suffix, root_dn) for suffix in entry.of("olcSuffix")]
     policy = config.of("olcAuthzPolicy")
-    return Slapd(policy[0] if policy else "none", _in_order(config.of("olcAuthzRegexp")), tuple(databases))
+    return Slapd(policy[0] if policy else "", _in_order(config.of("olcAuthzRegexp")), tuple(databases))
 
 
 def values(entry: str, attribute: str) -> tuple[str, ...]:

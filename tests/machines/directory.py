@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from recipes.ldapdb import LOADABLE
+from recipes.ldapdb_directory import Directory
+from recipes.ldapdb_side import loadable
 from tests.machines.backends import MAIL_USER, PASSWORD, SYSTEM_USER, BackEnd
+from wizard.policy import AuxpropLdapdb
 
 if TYPE_CHECKING:
     from tests.machines.machine import Machine
@@ -15,6 +17,7 @@ USER, BY_MAIL, OUTSIDE = "sue", "ann@example.org", "out"
 PROXY, PROXY_PASSWORD, PROXY_SECRET = "proxy", "pr:o x'y\\ü#", "/root/proxy.password"
 _ADMIN_PASSWORD = "admin"
 _BASE = "dc=example,dc=net"
+PROXY_ENTRY = f"uid={PROXY},{_BASE}"
 _SET_UP = """
 printf '%s\\n' 'slapd slapd/no_configuration boolean false' 'slapd slapd/domain string example.net' \\
     'slapd shared/organization string example' 'slapd slapd/password1 password admin' \\
@@ -66,13 +69,38 @@ def remove_person(machine: Machine, uid: str) -> None:
 _AS_ADMIN = ["ldapmodify", "-x", "-D", f"cn=admin,{_BASE}", "-y", "/root/admin.password"]
 
 
-def load(machine: Machine, *, unknown_too: bool = True) -> None:
-    """Load what the plan shows, with this directory's names; ``unknown_too``: the rule on unknown users."""
-    shown = re.sub("^  ", "", LOADABLE.format(id=PROXY), flags=re.MULTILINE)
-    shown = shown.replace("dc=example,dc=com", _BASE).replace(" -W ", " -y /root/admin.password ")
-    if not unknown_too:
-        shown = re.sub("^authzTo: dn.regex.*\n", "", shown, flags=re.MULTILINE)
-    machine.run(["sh", "-euc", shown])
+def load(machine: Machine, *, unknown_too: bool = True, mechanism: str = "DIGEST-MD5") -> None:
+    """Load what an admin is shown, for ``mechanism``; ``unknown_too``: the rule on unknown users."""
+    found = Directory(_BASE, (PROXY_ENTRY,), (f"dn.children:ou=people,{_BASE}",), root_dn=f"cn=admin,{_BASE}")
+    load_shown(
+        machine, loadable(AuxpropLdapdb("", PROXY, mechanism=mechanism), found), unknown_too=unknown_too
+    )
+
+
+def load_shown(machine: Machine, shown: str, *, unknown_too: bool = True) -> None:
+    """Run the commands in ``shown`` as they are, but for the password that they would ask for."""
+    commands = re.findall(r"^  (ldapmodify .*?\n)(.*?)^  END$", shown, flags=re.MULTILINE | re.DOTALL)
+    for command, records in commands:
+        lines = [line.removeprefix("  ") for line in records.splitlines()]
+        kept = [line for line in lines if unknown_too or not line.endswith(",cn=auth$")]
+        script = "\n".join([command.rstrip(), *kept, "END", ""])
+        machine.run(["sh", "-euc", script.replace(" -W ", " -y /root/admin.password ")])
+    assert len(commands) == 2, shown
+
+
+def told(machine: Machine) -> str:
+    """Return all of what slapd is told about who may speak for whom, in an order of ours."""
+    look = "ldapsearch -Q -LLL -o ldif-wrap=no -Y EXTERNAL -H ldapi:///"
+    config = f"{look} -b cn=config '(|(cn=config)(olcSuffix=*))' olcAuthzPolicy olcAuthzRegexp olcAccess"
+    found = machine.run(f"{config}; {look} -b {_BASE} uid={PROXY} authzTo").stdout
+    return "\n\n".join("\n".join(sorted(entry.splitlines())) for entry in found.split("\n\n"))
+
+
+def modify(machine: Machine, ldif: str, *, config: bool = False) -> None:
+    """Change something as the directory's administrator, or in its configuration as root."""
+    machine.run(
+        ["ldapmodify", "-Q", "-Y", "EXTERNAL", "-H", "ldapi:///"] if config else _AS_ADMIN, stdin=ldif
+    )
 
 
 def back_end(**other: str) -> BackEnd:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.machines import directory, mail_clients
+from tests.machines import backends, directory, mail_clients
 from tests.machines.backends import (
+    BACK_ENDS,
     CERTIFICATE,
     CHROOTS,
     PASSWORD,
@@ -21,11 +22,18 @@ from tests.machines.backends import (
     postfix_auth,
     prepare,
     right,
-    state,
     strangers_get_nothing,
     wrong,
 )
-from tests.machines.directory import BY_MAIL, OUTSIDE, PROXY, PROXY_PASSWORD, PROXY_SECRET, USER
+from tests.machines.directory import (
+    BY_MAIL,
+    OUTSIDE,
+    PROXY,
+    PROXY_ENTRY,
+    PROXY_PASSWORD,
+    PROXY_SECRET,
+    USER,
+)
 from tests.machines.images import Kind
 from tests.machines.machine import LAUNCHER
 from tests.machines.mail_clients import Login
@@ -41,12 +49,17 @@ CHROOT = CHROOTS["not chrooted"]
 SMTPD_CONF = "/etc/postfix/sasl/smtpd.conf"
 
 
-def set_up(boot: Boot, *, prepared: bool = True) -> tuple[Machine, str]:
+def state(machine: Machine) -> str:
+    """Return the machine's state without slapd's own files, which say when they were changed."""
+    seen = backends.state(machine)
+    return "\n".join(line for line in seen.splitlines() if "/etc/ldap/slapd.d" not in line)
+
+
+def set_up(boot: Boot) -> tuple[Machine, str]:
     machine = boot(Kind.DATABASES)
     directory.fill(machine)
-    if prepared:
-        directory.load(machine)
-    return machine, prepare(machine, CHROOT)
+    prepare(machine, CHROOT)
+    return machine, state(machine)
 
 
 def ask(machine: Machine, command: str, back_end: BackEnd, *more: str) -> Result:
@@ -56,21 +69,23 @@ def ask(machine: Machine, command: str, back_end: BackEnd, *more: str) -> Result
     return done
 
 
-def whoami(machine: Machine, user: str) -> str:
+def whoami(machine: Machine, user: str, mechanism: str = "DIGEST-MD5") -> str:
     """Ask the directory, with its own client, whom it takes the plugin for when it speaks for ``user``."""
-    call = f"ldapwhoami -H ldap://127.0.0.1 -Y DIGEST-MD5 -U {PROXY} -X u:{user} -y /root/w"
+    call = f"ldapwhoami -H ldap://127.0.0.1 -Y {mechanism} -U {PROXY} -X u:{user} -y /root/w"
     return machine.run(f"tr -d '\\n' <{PROXY_SECRET} >/root/w; {call} 2>&1; rm /root/w").stdout
 
 
 @pytest.mark.parametrize(
     "keys",
-    [{}, {"mechanism": '"SCRAM-SHA-256"', "uri": '"ldapi:///"'}, {"starttls": '"try"'}],
-    ids=["DIGEST-MD5", "SCRAM over a socket", "STARTTLS if there is"],
+    [{"mechanism": '"SCRAM-SHA-256"', "uri": '"ldapi:///"'}, {"starttls": '"try"'}],
+    ids=["SCRAM over a socket", "STARTTLS if there is"],
 )
 def test_it_lets_its_users_in_and_nobody_else(boot: Boot, keys: dict[str, str]) -> None:
     machine, before = set_up(boot)
+    mechanism = keys.get("mechanism", "DIGEST-MD5").strip('"')
+    directory.load(machine, mechanism=mechanism)
     back_end = directory.back_end(**keys)
-    assert f"dn:uid={USER},ou=people,dc=example,dc=net" in whoami(machine, USER)
+    assert f"dn:uid={USER},ou=people,dc=example,dc=net" in whoami(machine, USER, mechanism)
 
     planned = ask(machine, "plan", back_end)
     assert planned.status == 0
@@ -97,52 +112,169 @@ def test_it_lets_its_users_in_and_nobody_else(boot: Boot, keys: dict[str, str]) 
 
 
 def test_a_directory_that_is_not_prepared(boot: Boot) -> None:
-    """It is told what to load; users who are known log in even if unknown ones are not told so."""
-    machine, _ = set_up(boot, prepared=False)
+    """It is told what to load, with its own names; known users log in even if unknown ones are not told."""
+    machine, _ = set_up(boot)
     back_end = directory.back_end()
-    unmapped = ask(machine, "plan", back_end)
-    assert unmapped.status == 2
-    assert "backend.password_file: the directory does not let proxy in" in unmapped.stderr
+    unprepared = ask(machine, "plan", back_end)
+    assert unprepared.status == 2
+    assert "backend.configure: must be true, or the directory set up by hand" in unprepared.stderr
 
-    directory.load(machine, unknown_too=False)
+    directory.load_shown(machine, unprepared.stderr, unknown_too=False)
     planned = ask(machine, "plan", back_end)
     assert planned.status == 0
-    assert "olcAuthzRegexp: uid=" in planned.stdout + planned.stderr
-    assert "authzTo: dn.regex:" in planned.stdout + planned.stderr
+    assert "olcAuthzRegexp" not in planned.stdout + planned.stderr
+    assert "authzTo: dn.regex:^uid=[^,]+,(cn=" in planned.stdout + planned.stderr
     apply(machine, back_end, CHROOT)
     mail_clients.trust(machine, machine, CERTIFICATE)
     log_in(machine, right(back_end, CHROOT), [Login(587, "PLAIN", USER, "wrong")])
     postfix_auth(machine, "rollback", "--yes")
 
     # it may not speak for anybody: the test of the right password finds it, and all is put back
-    machine.run(
-        ["ldapmodify", "-x", "-D", "cn=admin,dc=example,dc=net", "-y", "/root/admin.password"],
-        stdin=f"dn: uid={PROXY},dc=example,dc=net\nchangetype: modify\ndelete: authzTo\n",
-    )
+    directory.modify(machine, f"dn: {PROXY_ENTRY}\nchangetype: modify\ndelete: authzTo\n")
     before = state(machine)
     failed = ask(machine, "apply", back_end, "--yes", "--user", USER, "--password-file", SECRET)
     assert failed.status == 1
     assert state(machine) == before
 
 
-def test_what_can_not_be_asked_is_refused_with_the_reason(boot: Boot) -> None:
+CONFIGURED = directory.back_end(configure="true")
+FOREIGN = "uid=boss,cn=digest-md5,cn=auth uid=sue,ou=people,dc=example,dc=net"
+
+
+def test_slapds_side_is_set_up_and_taken_back(boot: Boot) -> None:
     machine, before = set_up(boot)
+    add = f"add: olcAuthzRegexp\nolcAuthzRegexp: {FOREIGN}\n-\nadd: olcAuthzPolicy\nolcAuthzPolicy: any\n"
+    directory.modify(machine, f"dn: cn=config\nchangetype: modify\n{add}", config=True)
+    untold = directory.told(machine)
+
+    planned = ask(machine, "plan", CONFIGURED)
+    assert planned.status == 0, planned
+    assert f"+ dn: {PROXY_ENTRY}\n+ changetype: modify\n+ add: authzTo\n" in planned.stdout
+    assert directory.told(machine) == untold
+
+    # what fails later takes slapd's side back as well
+    machine.run("umask 077; echo wrong >/root/wrong")
+    failed = ask(machine, "apply", CONFIGURED, "--yes", "--user", USER, "--password-file", "/root/wrong")
+    assert (failed.status, directory.told(machine), state(machine)) == (
+        1,
+        untold,
+        before,
+    )
+
+    assert "everything is applied" in ask(machine, "apply", CONFIGURED, "--yes").stdout
+    told = directory.told(machine)
+    assert {f"olcAuthzRegexp: {{0}}{FOREIGN}", "olcAuthzPolicy: any"} <= set(told.splitlines())
+    assert f"dn:uid={USER},ou=people,dc=example,dc=net" in whoami(machine, USER)
+    mail_clients.trust(machine, machine, CERTIFICATE)
+    log_in(
+        machine, [*right(CONFIGURED, CHROOT), *right(CONFIGURED, CHROOT, BY_MAIL)], wrong(CONFIGURED, CHROOT)
+    )
+    assert "Nothing to do" in ask(machine, "apply", CONFIGURED, "--yes").stdout
+    assert "configure = true" in postfix_auth(machine, "policy").stdout
+
+    # what others have changed since is not lost
+    more = (
+        f"dn: {PROXY_ENTRY}\nchangetype: modify\nadd: authzTo\nauthzTo: dn.exact:uid=new,dc=example,dc=net\n"
+    )
+    directory.modify(machine, more)
+    refused = machine.run([LAUNCHER, "rollback", "--yes"], check=False)
+    assert (refused.status, "authzTo" in refused.stderr, "somebody else since" in refused.stderr) == (
+        3,
+        True,
+        True,
+    )
+    left = ask(machine, "plan", BACK_ENDS["sasldb"])
+    assert f"authzTo of {PROXY_ENTRY} was set for ldapdb and was changed by somebody else" in left.stdout
+    directory.modify(machine, more.replace("add: ", "delete: "))
+    assert directory.told(machine) == told
+
+    # another back end: nobody needs to speak for others any more; and back again
+    assert "everything is applied" in apply(machine, BACK_ENDS["sasldb"], CHROOT)
+    assert directory.told(machine) == untold
+    postfix_auth(machine, "rollback", "--yes")
+    assert directory.told(machine) == told
+    postfix_auth(machine, "rollback", "--yes")
+    assert (directory.told(machine), state(machine)) == (untold, before)
+
+
+WITH_SLAPD_CONF = """
+systemctl stop slapd
+cat >/root/slapd.conf <<'END'
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+pidfile /run/slapd/slapd.pid
+modulepath /usr/lib/ldap
+moduleload back_mdb
+database mdb
+suffix dc=example,dc=net
+directory /var/lib/ldap
+END
+slapd -f /root/slapd.conf -h 'ldap:/// ldapi:///'
+"""
+
+
+def test_what_can_not_be_asked_or_set_up_is_refused_with_the_reason(boot: Boot) -> None:
+    machine, before = set_up(boot)
+    untold = directory.told(machine)
 
     def refused(**keys: str) -> str:
         done = ask(machine, "plan", directory.back_end(**keys))
         assert done.status == 2, done
         return done.stderr
 
-    assert "backend.uri: ldap://127.0.0.1:1 does not answer" in refused(uri='"ldap://127.0.0.1:1"')
-    assert "backend.uri" in refused(uri='"ldap://nowhere.example.com"')
-    assert "does not let nobody in" in refused(id='"nobody"')
+    assert "backend.uri: ldap://127.0.0.1:1 does not answer: 127.0.0.1 can't be" in refused(
+        uri='"ldap://127.0.0.1:1"'
+    )
+    assert "nowhere.example.com has no address" in refused(uri='"ldap://nowhere.example.com"')
+    assert "backend.uri: must be an LDAP URI" in refused(uri='"ldap://[mail.example.net]"')
+    assert "backend.id: nobody below dc=example,dc=net has the uid nobody" in refused(id='"nobody"')
     assert "backend.mechanism" in refused(mechanism='"GSSAPI"')
     assert "backend.starttls" in refused(starttls='"demand"')
-    assert "backend.password_file" in refused(password_file='"/root/nothing"')
-    machine.run(f"umask 077; echo wrong >{PROXY_SECRET}")
-    assert "backend.password_file: the directory does not let proxy in" in refused()
+    assert "backend.password_file: /root/nothing" in refused(password_file='"/root/nothing"')
+    assert "backend.password_file: must be given" in refused(password_file="")
+    machine.run(f"cp {PROXY_SECRET} /root/open; chmod 644 /root/open; umask 077; echo wrong >/root/wrong")
+    assert "mode 0644" in refused(password_file='"/root/open"')
+    assert f"password of {PROXY_ENTRY} is another one" in refused(password_file='"/root/wrong"')
     for name in ("chrooted", "mixed"):
         machine.write_file(POLICY, policy(directory.back_end(), CHROOTS[name]))
         done = machine.run([LAUNCHER, "plan", "-p", POLICY], check=False)
         assert (done.status, 'submission.chroot: must be "no"' in done.stderr) == (2, True)
+
+    def configured_refused(**keys: str) -> str:
+        return refused(configure="true", **keys)
+
+    def told_config(ldif: str) -> None:
+        directory.modify(machine, f"dn: cn=config\nchangetype: modify\n{ldif}", config=True)
+
+    told_config("add: olcAuthzPolicy\nolcAuthzPolicy: from\n")
+    assert 'backend.configure: must be false: olcAuthzPolicy is "from"' in configured_refused()
+    told_config(
+        f"delete: olcAuthzPolicy\n-\nadd: olcAuthzRegexp\nolcAuthzRegexp: {FOREIGN.replace('boss', PROXY)}\n"
+    )
+    assert "this olcAuthzRegexp takes proxy" in configured_refused()
+    told_config("delete: olcAuthzRegexp\n")
+    database = "dn: olcDatabase={1}mdb,cn=config\nchangetype: modify\n"
+    directory.modify(
+        machine, f"{database}add: olcAccess\nolcAccess: {{0}}to * by self write by * read\n", config=True
+    )
+    assert "they could become anybody" in configured_refused()
+    directory.modify(machine, f"{database}delete: olcAccess\nolcAccess: {{0}}\n", config=True)
+    hashed = machine.run("slappasswd -s x").stdout.strip()
+    password = f"dn: {PROXY_ENTRY}\nchangetype: modify\nreplace: userPassword\nuserPassword: "
+    directory.modify(machine, f"{password}{hashed}\n")
+    machine.run("umask 077; echo x >/root/x")
+    assert "there it is {SSHA}: store it in clear" in configured_refused(password_file='"/root/x"')
+    directory.modify(machine, f"{password}x\n")
+    machine.run("mv /usr/bin/ldapmodify /root")
+    assert "apt install ldap-utils" in configured_refused(password_file='"/root/x"')
+    machine.run("mv /root/ldapmodify /usr/bin")
+    assert directory.told(machine) == untold
+
+    # slapd.conf, and no slapd at all
+    machine.run(
+        "systemctl stop slapd; slapd -f /usr/share/slapd/slapd.conf.test -h 'ldap:/// ldapi:///' || true"
+    )
+    assert "backend.uri: ldap://127.0.0.1 does not answer" in configured_refused()
+    machine.run("systemctl start slapd")
     assert state(machine) == before
