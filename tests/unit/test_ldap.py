@@ -45,6 +45,21 @@ def test_a_refusal_is_told_with_its_number() -> None:
         assert server.bind("cn=a" * 50, "hush") == Answer(49, "no")
 
 
+def test_entries_are_read_with_their_values() -> None:
+    attribute = b"\x30\x0c\x04\x02OU\x31\x06\x04\x01x\x04\x01\xff"
+    found = b"\x04\x03c=a\x30" + bytes([len(attribute)]) + attribute
+    entry = b"\x02\x01\x01\x64" + bytes([len(found)]) + found
+    answer = b"\x30" + bytes([len(entry)]) + entry
+    with _server(answer + _DONE) as uri, Connection(uri, "") as server:
+        assert [(one.name, one.of("ou")) for one in server.below("c=a", "ou", most=5)] == [
+            ("c=a", ("x", "\\xff"))
+        ]
+    with _server(answer * 3 + _DONE) as uri, Connection(uri, "") as server:
+        assert len(server.below("", "ou", "x" * 300, most=2)) == 2
+    with _server(_DONE) as uri, Connection(uri, "") as server:
+        assert server.entry("", "namingContexts") is None
+
+
 def test_the_end_of_a_search_is_its_answer() -> None:
     with _server(_ENTRY + _DONE) as uri, Connection(uri, "") as server:
         assert server.look_up("dc=a") == Answer(0, "")
