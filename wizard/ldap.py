@@ -212,11 +212,10 @@ def _search(base: str, scope: bytes, wanted: bytes, attributes: tuple[str, ...],
 
 def _tlv(tag: int, *contents: bytes) -> bytes:
     content = b"".join(contents)
-    length = bytes([len(content)])
-    if len(content) >= _MULTI_BYTE:
-        digits = len(content).to_bytes(4)
-        length = bytes([_MULTI_BYTE + len(digits)]) + digits
-    return bytes([tag]) + length + content
+    if len(content) < _MULTI_BYTE:
+        return bytes([tag, len(content)]) + content
+    digits = len(content).to_bytes(4)
+    return bytes([tag, _MULTI_BYTE + len(digits)]) + digits + content
 
 
 def _number(value: int) -> bytes:
