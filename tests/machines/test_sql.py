@@ -12,6 +12,7 @@ from tests.machines.backends import (
     CERTIFICATE,
     CHROOTS,
     POLICY,
+    SYSTEM_USER,
     BackEnd,
     Chroot,
     apply,
@@ -208,6 +209,25 @@ def test_what_can_not_be_asked_is_refused_with_the_reason(boot: Boot, database: 
     machine.run(["systemctl", "stop", f"{database.service}*.socket", database.service])
     assert "Connection refused" in refused("chrooted")
     assert state(machine) == before
+
+
+def test_its_password_goes_when_dovecot_is_asked_instead(boot: Boot) -> None:
+    """Nobody reads smtpd.conf then; what somebody else writes there later is named, and stays."""
+    chroot, machine = CHROOTS["chrooted"], boot(Kind.EVERY)
+    PGSQL.fill(machine)
+    prepare(machine, chroot)
+    apply(machine, PGSQL.back_end(), chroot)
+    held = machine.read_file(SMTPD_CONF)
+    dovecot = BackEnd('type = "dovecot"\nconfigure = true', ("PLAIN", "LOGIN"), SYSTEM_USER, ())
+    apply(machine, dovecot, chroot)
+    assert "sql_" not in machine.read_file(SMTPD_CONF)
+    log_in(machine, right(dovecot, chroot), [])
+    postfix_auth(machine, "rollback", "--yes")
+    assert machine.read_file(SMTPD_CONF) == held
+    apply(machine, dovecot, chroot)
+    machine.run(f"echo 'ldapdb_pw: theirs' >>{SMTPD_CONF}")
+    said = apply(machine, dovecot, chroot)
+    assert ("has ldapdb_pw, which nobody reads" in said, "Nothing to do" in said) == (True, True)
 
 
 def test_a_socket_outside_the_chroot(boot: Boot) -> None:
