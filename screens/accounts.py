@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from textual import on, work
+from textual.message import Message
+
+from screens import account_work
+from screens.account_fields import new_name_problem, printable_problem
 from screens.answers import NewAccount
 from screens.labels import label
 from screens.widgets.choice_list import ChoiceList
 from screens.widgets.field import Field
 from screens.widgets.step import Missing, Step, Words
+from screens.widgets.text import shown
 from wizard import choices
-from wizard.accounts import Sasldb
 from wizard.choices import Choice
-from wizard.errors import PolicyError
+from wizard.errors import WizardError
 from wizard.secret import Secret
 
 if TYPE_CHECKING:
@@ -31,24 +36,49 @@ class AccountsStep(Step):
     question = "Who logs in?"
     planned = False
 
+    class There(Message):
+        """Who can log in already, in a line."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
     def fields(self) -> ComposeResult:
         """Accounts to make where the back end owns them, one to test with where it does not."""
         backend = self.answers.policy.backend
         if backend is not None and choices.owns_accounts(backend):
             yield Words(_MAKE, classes="why")
-            yield _field("account.new", "", _new_name_problem)
+            yield Words("", id="already", classes="why")
+            yield _field("account.new", "", new_name_problem)
             yield _password("")
             yield ChoiceList((), many=True, topic="account.new", id="made")
         else:
             yield Words(_TRY, classes="why")
-            yield _field("account.user", self.answers.user, _name_problem)
+            yield Words("", id="already", classes="why")
+            yield _field("account.user", self.answers.user, printable_problem)
             yield _password(self.answers.password.reveal() if self.answers.password else "")
 
     def on_mount(self) -> None:
-        """Show the accounts there will be."""
+        """Show the accounts there will be, and soon those there are."""
         super().on_mount()
+        self.query_one("#already").display = False
+        self._look()
         for listed in self.query("#made").results(ChoiceList):
             self._list(listed)
+
+    @work(thread=True, group="account")
+    def _look(self) -> None:
+        try:
+            found = account_work.there_already(self.situation.host, self.answers.policy)
+        except WizardError as error:
+            found = str(error)
+        self.post_message(self.There(found))
+
+    @on(There)
+    def _there(self, event: There) -> None:
+        already = self.query_one("#already", Words)
+        already.say(shown(event.text))
+        already.display = bool(event.text)
 
     def _list(self, listed: ChoiceList) -> None:
         names = [account.name for account in self.answers.accounts]
@@ -104,16 +134,4 @@ def _field(key: str, value: str, check: Callable[[str], str | None]) -> Field:
 
 def _password(value: str) -> Field:
     key = "account.password"
-    return Field(label(key), key, value, secret=True, check=_name_problem, id="password")
-
-
-def _new_name_problem(name: str) -> str | None:
-    try:
-        Sasldb(path="", realm="").account(name)
-    except PolicyError as refused:
-        return refused.message
-    return None
-
-
-def _name_problem(text: str) -> str | None:
-    return None if text.isprintable() else "must not hold control characters"
+    return Field(label(key), key, value, secret=True, check=printable_problem, id="password")

@@ -24,6 +24,7 @@ class Intent(StrEnum):
 
     SUBMISSION = "submission"
     SMARTHOST = "smarthost"
+    ACCOUNTS = "accounts"
     LOOK = "look"
 
 

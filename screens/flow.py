@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from screens.account_list import AccountListStep
 from screens.accounts import AccountsStep
 from screens.answers import Intent
 from screens.backend import BackendStep
@@ -17,6 +18,8 @@ from screens.tls import TlsStep
 from screens.trial import TrialStep
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from screens.widgets.step import Step
 
 _END: tuple[type[Step], ...] = (ReviewStep, TrialStep, CardStep)
@@ -30,9 +33,12 @@ _SUBMISSION: tuple[type[Step], ...] = (
     AccountsStep,
     *_END,
 )
-_SMARTHOST: tuple[type[Step], ...] = (HostStep, SmarthostStep, *_END)
+_OTHERS: Mapping[Intent, tuple[type[Step], ...]] = {
+    Intent.SMARTHOST: (HostStep, SmarthostStep, *_END),
+    Intent.ACCOUNTS: (HostStep, AccountListStep),
+}
 
 
 def steps(intent: Intent) -> tuple[type[Step], ...]:
     """Return the steps for ``intent``."""
-    return _SMARTHOST if intent is Intent.SMARTHOST else _SUBMISSION
+    return _OTHERS.get(intent, _SUBMISSION)

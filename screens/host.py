@@ -52,6 +52,7 @@ class HostStep(Step):
     def _intents(self) -> tuple[Choice, ...]:
         configured = self.situation.overview.configured
         off = self.situation.no_apply
+        accounts = Choice(Intent.ACCOUNTS, "Accounts", "list, add, remove, check", off=off)
         return (
             Choice(
                 Intent.SUBMISSION,
@@ -60,6 +61,7 @@ class HostStep(Step):
                 off=off,
                 recommended=not off,
             ),
+            *((accounts,) if self.situation.in_force.policy.backend else ()),
             Choice(
                 Intent.SMARTHOST,
                 "Send through a smarthost",

@@ -51,7 +51,7 @@ class Sasldb:
     how_to_begin: ClassVar[str] = "there are no accounts yet: postfix-auth user add NAME makes one"
 
     def accounts(self) -> tuple[Account, ...]:
-        """Return every account, in the file's order; none where there is no file yet.
+        """Return every account, by name; none where there is no file yet.
 
         Raises:
             WizardError: when the file can't be read.
@@ -62,7 +62,7 @@ class Sasldb:
         argv = ["sasldblistusers2", "-f", self.path]
         done = run_in(self.root, argv).expect(f"can't list the accounts in {self.path}")
         entries = (line.partition(":")[0].rpartition("@") for line in done.stdout.splitlines() if "@" in line)
-        return tuple(dict.fromkeys(Account(name, realm) for name, _, realm in entries))
+        return tuple(sorted({Account(name, realm) for name, _, realm in entries}, key=str))
 
     def account(self, name: str) -> Account:
         """Return the account that ``name`` or ``name@realm`` means.

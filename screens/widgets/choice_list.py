@@ -135,7 +135,8 @@ class ChoiceList(Widget, can_focus=True):
 
     def action_edge(self, index: int) -> None:
         """Go to the first or the last choice."""
-        self._go(index % len(self._choices))
+        if self._choices:
+            self._go(index % len(self._choices))
 
     def action_choose(self) -> None:
         """Choose what the cursor is on, or take it back."""

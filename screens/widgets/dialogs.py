@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
@@ -11,6 +12,7 @@ from screens.labels import HELP
 from screens.widgets.field import Field
 from screens.widgets.pane import Pane
 from screens.widgets.step import Words
+from wizard.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
+
+_SECTIONS = frozenset(section.name for section in fields(Policy))
 
 
 class HelpScreen(ModalScreen[None]):
@@ -35,7 +39,7 @@ class HelpScreen(ModalScreen[None]):
             yield Words(" ".join(found.text.split()))
             if found.named:
                 yield Words(f"In the documentation: {found.named}", classes="apart")
-            if "." in self._topic and self._topic in HELP:
+            if self._topic.partition(".")[0] in _SECTIONS:
                 yield Words(f"In a policy file: {self._topic}")
             yield Words("any key goes back", classes="hint")
 
