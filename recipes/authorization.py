@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wizard.policy import Authorization
-from wizard.steps import set_for
+from wizard.steps import Act, set_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,11 @@ def steps(wanted: Wanted) -> Iterator[Step]:
     """Yield what sets the realm."""
     if wanted.given.authorization is not None:
         domain = wanted.given.authorization.local_domain
-        yield from set_for(wanted, "smtpd_sasl_local_domain", domain, "the realm of a user name without one")
+        why = "the realm of a user name without one"
+        edits = tuple(set_for(wanted, "smtpd_sasl_local_domain", domain, why))
+        yield from edits
+        if edits:
+            yield Act("postfix", "reload", why)
 
 
 def read(host: Host) -> Authorization | None:

@@ -71,18 +71,13 @@ class Database:
         else:
             machine.run("install -d -m 750 -g postfix /var/spool/postfix/sasl")
         machine.run(self.client.format(""), stdin=_SET_UP[self.engine].format(self.text(DATABASE_PASSWORD)))
-        rows = ((USER, SERVER, PASSWORD), ("anna", "example.org", "anna's"))
+        rows = [(USER, SERVER, PASSWORD), ("anna", "example.org", "anna's")]
+        values = ", ".join(f"({', '.join(self.text(value) for value in row)})" for row in rows)
         grant = "GRANT SELECT ON users TO reader;" if self.engine == "pgsql" else ""
-        self.tell(machine, f"{_TABLE} {grant}")
-        self.add(machine, *rows)
+        self.tell(machine, " ".join((_TABLE, "INSERT INTO users VALUES", values, ";", grant)))
         if not self.service:
             machine.run(f"chgrp postfix {FILE} && chmod 640 {FILE}")
         machine.run(f"umask 077; cat >{DATABASE_SECRET}", stdin=f"{DATABASE_PASSWORD}\n")
-
-    def add(self, machine: Machine, *rows: tuple[str, str, str]) -> None:
-        """Add accounts: each a name, a realm and a password."""
-        values = ", ".join(f"({', '.join(self.text(value) for value in row)})" for row in rows)
-        self.tell(machine, f"INSERT INTO users VALUES {values};")
 
     def tell(self, machine: Machine, statements: str) -> None:
         """Work off SQL as the administrator."""

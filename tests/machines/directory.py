@@ -54,9 +54,12 @@ def fill(machine: Machine) -> None:
 
 
 def add_person(machine: Machine, uid: str, unit: str) -> None:
-    """Add a person below an organizational unit of its own, where the plugin's user may become nobody."""
+    """Add a person below a new organizational unit, such as staff or guests,ou=people.
+
+    The plugin's user may become nobody but who is below ou=people.
+    """
     where = f"ou={unit},{_BASE}"
-    entries = f"dn: {where}\nobjectClass: organizationalUnit\nou: {unit}\n\n"
+    entries = f"dn: {where}\nobjectClass: organizationalUnit\nou: {unit.split(',')[0]}\n\n"
     entries += _PERSON.format(uid=uid, mail=f"{uid}@example.org", where=where, password=PASSWORD)
     machine.run([*_AS_ADMIN, "-a"], stdin=entries)
 
