@@ -16,9 +16,10 @@ from recipes import (
     fresh,
     ldapdb,
     ldapdb_side,
+    leaving,
     mechanisms,
-    name_fence,
     packages,
+    pam,
     sasl_leftovers,
     saslauthd,
     saslauthd_ldap,
@@ -33,7 +34,7 @@ from wizard.policy import Policy
 from wizard.steps import Note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from recipes.backend import BackendRecipe
     from recipes.user_names import Names
@@ -49,6 +50,19 @@ BACKENDS: tuple[BackendRecipe, ...] = (
     sql.SQL,
     ldapdb.LDAPDB,
     dovecot.DOVECOT,
+)
+
+
+#: What becomes of each thing that only some back ends need: nothing if the policy's own is one of them.
+_LEAVES: tuple[Callable[[Wanted], Iterator[Step]], ...] = (
+    saslauthd.leave,
+    saslauthd_ldap.leave,
+    ldapdb_side.leave,
+    pam.leave,
+    auxprop.leave,
+    sql.leave,
+    dovecot_side.leave,
+    sasl_leftovers.leave,
 )
 
 
@@ -84,23 +98,25 @@ def steps(wanted: Wanted) -> Iterator[Step]:
     yield from fresh.steps(wanted)
     if recipe and (given.backend or given.submission or given.authorization):
         # who may reach the back end depends on the services, what it is told on the realm
-        yield from backend.steps(wanted, recipe)
+        needed = tuple(backend.steps(wanted, recipe))
+        yield from needed
         yield from _nothing_at_boot(wanted, recipe)
+        yield from _left_behind(wanted, needed)
     if recipe:
         yield from mechanisms.steps(wanted, recipe)
-    if recipe and given.backend and recipe.sasl_type != "dovecot":
-        yield from dovecot_side.leave(wanted)
-    if recipe and given.backend:
-        yield from saslauthd_ldap.leave(wanted)
-        yield from ldapdb_side.leave(wanted)
-    if recipe and given.backend and recipe.sasl_type != "cyrus":
-        yield from sasl_leftovers.leave(wanted)
-    if recipe and given.backend and not sql.is_sqlite(given.backend):
-        yield from name_fence.leave(wanted)
     yield from tls.steps(wanted)
     yield from submission.steps(wanted)
     yield from authorization.steps(wanted)
     yield from smarthost.steps(wanted)
+
+
+def _left_behind(wanted: Wanted, needed: Sequence[Step]) -> Iterator[Step]:
+    """Yield what takes away what only another back end needs; ``needed`` is what this one does."""
+    left = [*leaving.places(wanted, needed)]
+    if wanted.given.backend:
+        left += [step for leave in _LEAVES for step in leave(wanted)]
+    yield from left
+    yield from leaving.emptied(wanted.host, left)
 
 
 def _nothing_at_boot(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Note]:

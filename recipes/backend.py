@@ -84,6 +84,16 @@ def _smtpd_conf(wanted: Wanted, recipe: BackendRecipe, why: str) -> Iterator[Ste
             yield Act("postfix", "reload", "reads smtpd.conf anew")
 
 
+def asked(host: Host) -> str:
+    """Return whom smtpd asks today: dovecot, saslauthd, auxprop; empty: nobody yet."""
+    postfix = host.postfix
+    if postfix is None or not postfix.auth_services:
+        return ""
+    if postfix.value("smtpd_sasl_type", postfix.auth_services[0]) == "dovecot":
+        return "dovecot"
+    return host.smtpd_conf.methods[0] if host.smtpd_conf.methods else ""
+
+
 def smtpd_conf_path(host: Host) -> str:
     """Return where smtpd.conf is, or is to be made: the distribution's own place if there is none yet."""
     found = host.smtpd_conf

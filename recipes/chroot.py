@@ -17,6 +17,7 @@ from wizard.steps import Act
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wizard.changes import Change
     from wizard.steps import Step, Wanted
 
 _MODE = 0o710  # saslauthd's socket itself lets everybody in; the directory is the door
@@ -70,9 +71,7 @@ def socket_steps(wanted: Wanted) -> Iterator[Step]:
     """Yield group, directory and unit for saslauthd's socket."""
     host, group = wanted.host, wanted.host.platform.sasl.group
     directory = socket_directory(wanted)
-    if "postfix" not in (host.members(group) or ()):
-        yield JoinGroup("postfix", group, reason="smtpd runs as postfix and must reach saslauthd's socket")
-        yield Act("postfix", "reload", "new processes have the new group")
+    yield from _join(wanted, "smtpd runs as postfix and must reach saslauthd's socket")
     if directory.startswith(host.queue_directory):
         why = "the socket must lie in the queue directory, which chrooted smtpd can't leave"
         yield MakeDirectory(directory, owner="root", group=group, mode=_MODE, reason=why)
@@ -80,14 +79,24 @@ def socket_steps(wanted: Wanted) -> Iterator[Step]:
     if socket_path(wanted):
         yield from link_back(wanted)
     if host.platform.saslauthd.native_unit:
-        yield from _drop_in(wanted, directory)
+        yield from unit_steps(wanted, directory)
+
+
+def _join(wanted: Wanted, why: str) -> Iterator[Step]:
+    group = wanted.host.platform.sasl.group
+    yield JoinGroup("postfix", group, reason=why)
+    if "postfix" not in (wanted.host.members(group) or ()):
+        yield Act("postfix", "reload", "new processes have the new group")
 
 
 _DROP_IN = "/etc/systemd/system/saslauthd.service.d/postfix-auth.conf"
 
 
-def _drop_in(wanted: Wanted, directory: str) -> Iterator[Step]:
-    """Yield the unit's drop-in: its PID file moves with ``-m``, and nobody else makes the directory."""
+def unit_steps(wanted: Wanted, directory: str) -> Iterator[Step]:
+    """Yield the unit's drop-in: its PID file moves with ``-m``, and nobody else makes the ``directory``.
+
+    Where the directory is the usual one no drop-in is needed, and ours goes away.
+    """
     current, group = wanted.host.read(_DROP_IN), wanted.host.platform.sasl.group
     wish: bytes | None = None
     if directory != wanted.host.platform.saslauthd.run_dir:
@@ -125,9 +134,24 @@ def sasldb_steps(wanted: Wanted) -> Iterator[Step]:
     """Yield what lets every smtpd read the secrets in sasldb, and keeps a chrooted one in step."""
     host = wanted.host
     path, group = host.platform.sasl.sasldb, host.platform.sasl.group
-    if "postfix" not in (host.members(group) or ()):
-        yield JoinGroup("postfix", group, reason="smtpd runs as postfix and must read the secrets")
-        yield Act("postfix", "reload", "new processes have the new group")
+    yield from _join(wanted, "smtpd runs as postfix and must read the secrets")
     shared = f"{host.queue_directory}{path}" if True in after(wanted) else ""
     why = "chrooted smtpd reads the copy in the queue directory: one file, so that it never goes stale"
     yield ShareSecrets(path, shared, group=group, reason=why if shared else "postfix must be able to read it")
+
+
+# what all of this may leave behind
+
+
+def everything(wanted: Wanted) -> tuple[Change, ...]:
+    """Return every change that steps of this module may make, needed or not."""
+    host, why = wanted.host, ""
+    queue, places = host.queue_directory, host.platform.sasl
+    directory = f"{queue}/var/run/saslauthd"
+    return (
+        JoinGroup("postfix", places.group, reason=why),
+        StatOverride(directory, owner="root", group=places.group, mode=_MODE, reason=why),
+        MakeDirectory(directory, owner="root", group=places.group, mode=_MODE, reason=why),
+        *(step for step in link_back(wanted) if isinstance(step, MakeLink)),
+        ShareSecrets(places.sasldb, f"{queue}{places.sasldb}", group=places.group, reason=why),
+    )

@@ -75,7 +75,7 @@ def offer(wanted: Wanted, offered: tuple[str, ...]) -> Iterator[Step]:
     if backend.configure:
         yield from dovecot_side.configured(wanted, backend, offered)
     else:
-        yield from dovecot_side.leave(wanted)
+        yield from dovecot_side.withdraw(wanted)
         yield from dovecot_side.told(wanted, backend, offered)
 
 

@@ -10,17 +10,19 @@ import re
 from typing import TYPE_CHECKING
 
 from recipes import dovecot_facts as facts
+from recipes.backend import asked
 from recipes.dovecot_facts import INET
 from wizard import dovecot, processes
 from wizard.changes import WriteFile
 from wizard.errors import HostError, PolicyError
+from wizard.ours import Kind
+from wizard.policy import Dovecot
 from wizard.steps import Act, Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wizard.host import Host
-    from wizard.policy import Dovecot
     from wizard.steps import Step, Wanted
 
 
@@ -96,6 +98,26 @@ def _what_changes_for_others(host: Host, offered: tuple[str, ...]) -> Iterator[N
 
 
 def leave(wanted: Wanted) -> Iterator[Step]:
+    """Yield what takes Postfix's socket out of Dovecot, and ends a Dovecot that was set up for it only."""
+    host = wanted.host
+    if isinstance(wanted.policy.backend, Dovecot) or asked(host) != "dovecot":
+        return
+    yield from withdraw(wanted)
+    if not host.exists(host.platform.dovecot.drop_in):
+        address = facts.below_queue(wanted.postfix.value("smtpd_sasl_path"), host)
+        yield Note(f"Dovecot still listens at {address} for Postfix, as somebody else has set up; kept")
+    if host.made.has(Kind.AT_BOOT, "dovecot"):
+        yield Act("dovecot", "disable", "it did not start at boot before Postfix asked it")
+    began = host.made.has(Kind.RUNNING, "dovecot") or host.made.installed(*host.platform.packages["dovecot"])
+    if began and host.packages.isdisjoint(_FOR_MAIL_PROGRAMS):
+        yield Act("dovecot", "stop", "no smtpd asks it any more, and it serves nobody else")
+
+
+#: Debian's packages of what else Dovecot may be there for.
+_FOR_MAIL_PROGRAMS = ("dovecot-imapd", "dovecot-pop3d", "dovecot-lmtpd", "dovecot-managesieved")
+
+
+def withdraw(wanted: Wanted) -> Iterator[Step]:
     """Yield what takes our file out of Dovecot's configuration, if it is there."""
     path = wanted.host.platform.dovecot.drop_in
     before = wanted.host.read(path)

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wizard.changes import CreateGroup, WriteFile
+from recipes.backend import asked
+from wizard.changes import CreateGroup, DeleteGroup, WriteFile
 from wizard.formats import pamd
+from wizard.ours import Kind
+from wizard.policy import SaslauthdPam
 from wizard.steps import Edit, Note
 
 if TYPE_CHECKING:
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
 
     from wizard.formats.pamd import Rule
     from wizard.host import Host
-    from wizard.policy import SaslauthdPam
     from wizard.steps import Step, Wanted
 
 SERVICE = "/etc/pam.d/smtp"
@@ -52,19 +54,23 @@ def _groups(host: Host, groups: tuple[str, ...]) -> Iterator[Step]:
             yield Note(f"the group {group} is new, and so empty: usermod -aG {group} NAME lets NAME in")
 
 
+_FRESH = (
+    "# who may log in to send mail: saslauthd asks for the service smtp\n"
+    f"auth required pam_listfile.so {' '.join(_LIST_ARGUMENTS)}\n"
+    "@include common-auth\n@include common-account\n"
+).encode()
+
+
 def _service(host: Host, *, restrict: bool) -> Iterator[Step]:
     text = host.read(SERVICE)
     rules = pamd.read(SERVICE, text) if text is not None else ()
     rule = _restriction(rules)
     if restrict and rule is None:
         if text is None:
-            fresh = "# who may log in to send mail: saslauthd asks for the service smtp\n"
-            fresh += f"auth required pam_listfile.so {' '.join(_LIST_ARGUMENTS)}\n"
-            fresh += "@include common-auth\n@include common-account\n"
             yield WriteFile(
                 SERVICE,
                 before=None,
-                after=fresh.encode(),
+                after=_FRESH,
                 owner="root",
                 group="root",
                 mode=0o644,
@@ -73,9 +79,41 @@ def _service(host: Host, *, restrict: bool) -> Iterator[Step]:
         else:
             add = pamd.AddRule("auth", "required", "pam_listfile.so", _LIST_ARGUMENTS, index=0)
             yield Edit(SERVICE, add, "asks for membership in an allowed group first")
+    elif not restrict and text == _FRESH and host.made.has(Kind.PATH, SERVICE):
+        yield WriteFile(SERVICE, before=text, after=None, reason="every system user may log in again")
     elif not restrict and rule is not None:
         drop = pamd.DropRule(rule.type, rule.control, rule.module, rule.args)
         yield Edit(SERVICE, drop, "every system user may log in again")
+
+
+def leave(wanted: Wanted) -> Iterator[Step]:
+    """Yield what takes the restriction away once nobody asks PAM, and our groups that nobody is in."""
+    host, backend = wanted.host, wanted.policy.backend
+    allowed = backend.allowed_groups if isinstance(backend, SaslauthdPam) else ()
+    for kind, group in sorted(host.made.things):
+        if kind is Kind.GROUP and group not in allowed and host.members(group) is not None:
+            yield from _leave_group(host, group)
+    if isinstance(backend, SaslauthdPam) or not read(host):
+        return
+    if _ours(host):
+        yield WriteFile(GROUPS, before=host.read(GROUPS), after=None, reason="nobody asks PAM any more")
+        yield from _service(host, restrict=False)
+    elif asked(host) == "saslauthd" and host.saslauthd.mechanism == "pam":
+        yield Note(f"set by hand: {SERVICE} lets members of some groups in only; nobody asks it now; kept")
+
+
+def _leave_group(host: Host, group: str) -> Iterator[Step]:
+    if members := host.members(group):
+        yield Note(f"the group {group} lets nobody in any more; kept: {', '.join(sorted(members))}")
+    else:
+        yield DeleteGroup(group, reason="it was made for who may send, and nobody is in it")
+
+
+def _ours(host: Host) -> bool:
+    """Whether the restriction came with an earlier change: the list did, and the service had none before."""
+    first = host.made.first.get(SERVICE)
+    rule = _restriction(pamd.read(SERVICE, first)) if first is not None else None
+    return host.made.has(Kind.PATH, GROUPS) and _list_path(host) == GROUPS and rule is None
 
 
 def _restriction(rules: tuple[Rule, ...]) -> Rule | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wizard.formats import smtpdconf
+from wizard.policy import Dovecot
 from wizard.steps import Edit, Note
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def leave(wanted: Wanted) -> Iterator[Step]:
 
     Where Dovecot was asked already somebody else has left them there: they are named, and kept.
     """
+    if not isinstance(wanted.policy.backend, Dovecot):
+        return
     conf, postfix = wanted.host.smtpd_conf, wanted.postfix
     left = [key for key in conf.keys if key.startswith(_PREFIXES)]
     if any(postfix.value("smtpd_sasl_type", service) == "cyrus" for service in postfix.auth_services):

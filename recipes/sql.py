@@ -50,6 +50,12 @@ def is_sqlite(backend: Backend) -> bool:
     return isinstance(backend, AuxpropSql) and backend.engine is SqlEngine.SQLITE
 
 
+def leave(wanted: Wanted) -> Iterator[Step]:
+    """Yield what takes away what only SQLite needs."""
+    if wanted.policy.backend and not is_sqlite(wanted.policy.backend):
+        yield from name_fence.leave(wanted)
+
+
 def _keys(wanted: Wanted) -> dict[str, str]:
     backend, found = _wished(wanted), wanted.host.smtpd_conf.keys
     keys = {

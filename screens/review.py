@@ -41,6 +41,12 @@ _DOING = {
     "share-secrets": "share",
     "make-certificate": "make",
     "build-table": "build",
+    "quit-group": "leave",
+    "delete-group": "remove",
+    "return-secrets": "move back",
+    "drop-link": "remove",
+    "drop-override": "no more mode of",
+    "drop-directory": "remove",
 }
 
 

@@ -20,6 +20,7 @@ from wizard import dovecot, platforms, sasl
 from wizard.changes.packages import installed
 from wizard.commands import run
 from wizard.errors import HostError
+from wizard.ours import Made, made
 from wizard.postfix import Postconf, Postfix
 from wizard.root import Root
 from wizard.smallfiles import read_host_file
@@ -87,6 +88,11 @@ class Host:
         except OSError:
             return None
         return Metadata(info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode))
+
+    @cached_property
+    def made(self) -> Made:
+        """What earlier changes have made here; all else is somebody else's."""
+        return made(self.root)
 
     # system
 

@@ -86,7 +86,9 @@ def assemble(policy: Policy, whole: Policy, host: Host, steps: Iterable[Step]) -
     warnings = [step.text for step in listed if isinstance(step, Note)]
     verify(host, edits, {change.path: change.after or b"" for change in written})
     ordered = sorted([*others, *written], key=_rank)
-    return Plan(policy, whole, (*ordered, *services), tuple(dict.fromkeys(warnings)))
+    removals = [change for change in ordered if isinstance(change, changes.REMOVALS)]
+    first = [change for change in ordered if not isinstance(change, changes.REMOVALS)]
+    return Plan(policy, whole, (*first, *services, *removals), tuple(dict.fromkeys(warnings)))
 
 
 # files
@@ -136,12 +138,18 @@ def _rank(change: Change) -> int:
     return rank * 2 + (change.target == MASTER_CF)
 
 
+_LEAVING = ("stop", "disable")
+
+
 def _services(acts: Sequence[Act], host: Host, work: Sequence[Change]) -> Iterator[Change]:
     """Yield one change a service: the strongest of what was asked for, if anything is to be done."""
     if not host.root.live:
         return
+    stopped = {act.service for act in acts if act.action == "stop"}
     for service in ("saslauthd", "dovecot", "postfix"):
-        mine = [act for act in acts if act.service == service]
+        mine = [act for act in acts if act.service == service and act.action not in _LEAVING]
+        if service in stopped:
+            continue
         state = changes.service_state(service, host.root)
         actions = {act.action for act in mine}
         reason = "\n".join(dict.fromkeys(act.reason for act in mine if act.action != "enable"))
@@ -153,6 +161,19 @@ def _services(acts: Sequence[Act], host: Host, work: Sequence[Change]) -> Iterat
             yield changes.RestartService(service, reason=reason)
         elif "reload" in actions:
             yield changes.ReloadService(service, reason=reason)
+    yield from _left(acts, host)
+
+
+def _left(acts: Sequence[Act], host: Host) -> Iterator[Change]:
+    """Yield what ends services that Postfix, which has been told by then, does not ask any more."""
+    for act in acts:
+        if act.action not in _LEAVING:
+            continue
+        state = changes.service_state(act.service, host.root)
+        if act.action == "stop" and state.running:
+            yield changes.StopService(act.service, reason=act.reason)
+        elif act.action == "disable" and state.enabled:
+            yield changes.DisableService(act.service, reason=act.reason)
 
 
 # the second opinion

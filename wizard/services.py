@@ -69,6 +69,13 @@ def stop(service: str) -> None:
         WizardError: when one is left.
 
     """
+    _stop(service)
+    if systemd():
+        # its unit may have changed, and whoever starts it later means the new one
+        run(["systemctl", "daemon-reload"]).expect(f"stopping {service}")
+
+
+def _stop(service: str) -> None:
     if systemd():
         run(["systemctl", "stop", service], timeout=_SECONDS * 2)
     elif service != "postfix":
@@ -89,7 +96,7 @@ def stop(service: str) -> None:
 def restart(service: str) -> None:
     """Stop and start ``service``; WizardError as for both."""
     if not (systemd() and service == "postfix"):
-        stop(service)
+        _stop(service)
     start(service)
 
 

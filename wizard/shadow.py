@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from wizard import services
 from wizard.applier import hold_on, test
 from wizard.changes import KINDS, InstallPackages, SetValues, codec
-from wizard.changes.serving import ServiceChange
+from wizard.changes.serving import ServiceChange, StopService
 from wizard.commands import run
 from wizard.errors import HostError, WizardError
 from wizard.events import Teller
@@ -168,6 +168,7 @@ def _rehearse(work: dict[str, codec.Json], teller: Teller) -> None:
     os.utime(MAIN_CF, (0, 0))
     wanted = {str(name) for name in _listed(work["running"])}
     wanted |= {change.service for change in changes if isinstance(change, ServiceChange)}
+    wanted -= {change.service for change in changes if isinstance(change, StopService)}
     for service in sorted(wanted, key=lambda name: name == "postfix"):  # it asks the others
         teller.tell("step", f"start {service}", len(steps), len(steps))
         services.start(service)

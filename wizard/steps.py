@@ -37,7 +37,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Something a service must do once the files are written: ``reload``, ``restart`` or ``enable``."""
+    """Something a service must do once the files are written: ``reload``, ``restart`` or ``enable``.
+
+    ``stop`` and ``disable`` are for one that Postfix does not ask any more, and come after all the others.
+    """
 
     service: str
     action: str

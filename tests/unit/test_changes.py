@@ -19,10 +19,16 @@ from wizard.changes import (
     BuildTable,
     Change,
     CreateGroup,
+    DeleteGroup,
+    DropDirectory,
+    DropLink,
+    DropOverride,
     JoinGroup,
     MakeCertificate,
     MakeDirectory,
     MakeLink,
+    QuitGroup,
+    ReturnSecrets,
     ShareSecrets,
     StatOverride,
     WriteFile,
@@ -42,7 +48,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give fi
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Root:
-    for module in ("groups", "directories", "tables", "sharing"):
+    for module in ("groups", "directories", "removals", "tables", "sharing"):
         monkeypatch.setattr(f"wizard.changes.{module}.run_in", trees.run_in)
     return trees.make(tmp_path)
 
@@ -114,6 +120,17 @@ CASES = {
     "secrets are moved": Case(
         ShareSecrets("/etc/sasldb2", _SHARED, "sasl", reason=""),
         (_SECRETS, (_SHARED[1:], b"stale", 0o666, 5)),
+        keeps_times=False,
+    ),
+    "a group is left": Case(QuitGroup("games", "mail", reason=""), keeps_times=False),
+    "a group is removed": Case(DeleteGroup("empty", reason=""), keeps_times=False),
+    "an override is dropped": Case(DropOverride("/run/d", reason=""), (_OVERRIDDEN,), keeps_times=False),
+    "a directory is removed": Case(DropDirectory("/etc/postfix", reason="")),
+    "a link is removed": Case(DropLink("/etc/link", reason=""), links=(("etc/link", "/old"),)),
+    "secrets are moved home": Case(
+        ReturnSecrets("/etc/sasldb2", _SHARED, reason=""),
+        ((_SHARED[1:], b"secrets", 0o660, 5),),
+        (("etc/sasldb2", _SHARED),),
         keeps_times=False,
     ),
     "secrets are made": Case(ShareSecrets("/etc/sasldb2", "", "sasl", reason="")),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-_GROUPS = "root:x:0:\nsasl:x:45:\n"
+_GROUPS = "root:x:0:\nsasl:x:45:\nmail:x:8:games\nempty:x:98:\n"
 _USERS = "root:x:0:0::/root:/bin/sh\npostfix:x:101:\n"
 
 
@@ -46,8 +46,8 @@ def _look(path: Path, *, times: bool) -> tuple[object, ...]:
 def run_in(root: Root, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Outcome:
     """Do what the few programs do that changes call, as far as the tree shows it."""
     match list(argv):
-        case ["groupadd", "--system", name]:
-            _edit(root, "/etc/group", lambda lines: [*lines, f"{name}:x:99:"])
+        case ["groupadd", "--system", *gid, name]:
+            _edit(root, "/etc/group", lambda lines: [*lines, f"{name}:x:{[99, *gid][-1]}:"])
         case ["groupdel", name]:
             _edit(root, "/etc/group", lambda lines: [one for one in lines if not one.startswith(f"{name}:")])
         case ["usermod", "-a", "-G", group, user]:

@@ -20,16 +20,30 @@ from wizard.changes.files import MakeLink, RestoreFile, WriteFile
 from wizard.changes.groups import CreateGroup, JoinGroup, LeaveGroup, RemoveGroup
 from wizard.changes.ldapvalues import RestoreValues, SetValues
 from wizard.changes.packages import InstallPackages, RemovePackages
+from wizard.changes.removals import (
+    DeleteGroup,
+    DropDirectory,
+    DropLink,
+    DropOverride,
+    QuitGroup,
+    RejoinGroup,
+    RemakeDirectory,
+    RemakeGroup,
+)
 from wizard.changes.serving import (
     Disable,
+    DisableService,
+    Enable,
     EnableService,
     ReloadService,
     RestartService,
+    Resume,
     Revive,
     StartService,
+    StopService,
     service_state,
 )
-from wizard.changes.sharing import RestoreSecrets, ShareSecrets
+from wizard.changes.sharing import MoveSecrets, RestoreSecrets, ReturnSecrets, ShareSecrets
 from wizard.changes.tables import BuildTable, Sweep
 
 if TYPE_CHECKING:
@@ -54,8 +68,18 @@ KINDS: Mapping[str, type[Change]] = {
         StartService,
         RestartService,
         ReloadService,
+        StopService,
+        DisableService,
+        QuitGroup,
+        DeleteGroup,
+        ReturnSecrets,
+        DropLink,
+        DropOverride,
+        DropDirectory,
     )
 }
+#: What takes something away that a service with its old files may need: made when all of them have new ones.
+REMOVALS = (QuitGroup, DeleteGroup, ReturnSecrets, DropLink, DropOverride, DropDirectory)
 
 UNDO_KINDS: Mapping[str, type[Undo]] = {
     kind.kind: kind
@@ -72,30 +96,60 @@ UNDO_KINDS: Mapping[str, type[Undo]] = {
         Sweep,
         Revive,
         Disable,
+        RejoinGroup,
+        RemakeGroup,
+        RemakeDirectory,
+        MoveSecrets,
+        Resume,
+        Enable,
     )
 }
 
 __all__ = [
     "KINDS",
+    "REMOVALS",
     "UNDO_KINDS",
     "BuildTable",
     "Change",
     "CreateGroup",
+    "DeleteGroup",
+    "Disable",
+    "DisableService",
+    "DropDirectory",
+    "DropLink",
+    "DropOverride",
+    "Enable",
     "EnableService",
     "InstallPackages",
     "JoinGroup",
+    "LeaveGroup",
     "MakeCertificate",
     "MakeDirectory",
     "MakeLink",
+    "MoveSecrets",
+    "QuitGroup",
+    "RejoinGroup",
     "ReloadService",
+    "RemakeDirectory",
+    "RemakeGroup",
     "RemoveDirectories",
+    "RemoveGroup",
+    "RemovePackages",
     "RestartService",
+    "RestoreDirectory",
+    "RestoreFile",
+    "RestoreOverride",
+    "RestoreSecrets",
     "RestoreValues",
+    "Resume",
+    "ReturnSecrets",
     "Revive",
     "SetValues",
     "ShareSecrets",
     "StartService",
     "StatOverride",
+    "StopService",
+    "Sweep",
     "Undo",
     "WriteFile",
     "service_state",

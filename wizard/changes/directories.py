@@ -78,11 +78,12 @@ class MakeDirectory(Change):
         with disk.explained(found):
             if not found.is_dir():
                 found.mkdir(mode=0o700)
-            _own(found.as_posix(), uid, gid, self.mode)
+            own(found.as_posix(), uid, gid, self.mode)
             disk.sync_directory(found.parent)
 
 
-def _own(found: str, uid: int, gid: int, mode: int) -> None:
+def own(found: str, uid: int, gid: int, mode: int) -> None:
+    """Give the directory ``found`` owner, group and mode."""
     os.chown(found, uid, gid)
     os.chmod(found, mode)  # noqa: PTH101 - beside chown
 
@@ -109,7 +110,7 @@ class RestoreDirectory(Undo):
         found = root.path(self.path)
         if found.is_dir():
             with disk.explained(found):
-                _own(found.as_posix(), self.uid, self.gid, self.mode)
+                own(found.as_posix(), self.uid, self.gid, self.mode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,20 +146,20 @@ class StatOverride(Change):
 
     def diff(self, root: Root) -> str:
         """Return the commands."""
-        drop = f"+ dpkg-statoverride --remove {self.path}\n" if _override(root, self.path) else ""
+        drop = f"+ dpkg-statoverride --remove {self.path}\n" if override(root, self.path) else ""
         return f"{drop}+ dpkg-statoverride --add {self.owner} {self.group} {self.mode:04o} {self.path}\n"
 
     def done(self, root: Root) -> bool:
         """Whether dpkg knows it."""
-        return _override(root, self.path) == (self.owner, self.group, self.mode)
+        return override(root, self.path) == (self.owner, self.group, self.mode)
 
     def capture(self, root: Root) -> tuple[Undo, ...]:
         """Return what dpkg has for that path, perhaps nothing."""
-        return (RestoreOverride(self.path, *(_override(root, self.path) or ())),)
+        return (RestoreOverride(self.path, *(override(root, self.path) or ())),)
 
     def apply(self, root: Root) -> None:
         """Tell dpkg; the directory itself is not touched."""
-        _set_override(root, self.path, (self.owner, self.group, self.mode))
+        set_override(root, self.path, (self.owner, self.group, self.mode))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +174,13 @@ class RestoreOverride(Undo):
 
     def undo(self, root: Root) -> None:
         """Restore the entry."""
-        _set_override(root, self.path, (self.owner, self.group, self.mode) if self.owner else None)
+        set_override(root, self.path, (self.owner, self.group, self.mode) if self.owner else None)
 
 
 Override = tuple[str, str, int]
 
 
-def _override(root: Root, path: str) -> Override | None:
+def override(root: Root, path: str) -> Override | None:
     """Return dpkg's entry for ``path``: owner and group as it spells them, mode."""
     with disk.explained(root.path(_OVERRIDES)):
         text = (disk.read(root.path(_OVERRIDES)) or b"").decode(errors="surrogateescape")
@@ -190,8 +191,9 @@ def _override(root: Root, path: str) -> Override | None:
     return None
 
 
-def _set_override(root: Root, path: str, wish: Override | None) -> None:
-    present = _override(root, path)
+def set_override(root: Root, path: str, wish: Override | None) -> None:
+    """Let dpkg have ``wish`` for ``path``; None: nothing."""
+    present = override(root, path)
     doing = f"telling dpkg the owner and mode of {path}"
     if present is not None and present != wish:
         run_in(root, ["dpkg-statoverride", "--remove", path]).expect(doing)

@@ -122,6 +122,42 @@ class EnableService(ServiceChange):
 
 
 @dataclass(frozen=True, slots=True)
+class StopService(ServiceChange):
+    """Stop a service that was set up here and that nothing asks any more."""
+
+    kind: ClassVar[str] = "stop-service"
+    verb: ClassVar[str] = "stop"
+
+    def capture(self, root: Root) -> tuple[Undo, ...]:
+        """Return that it runs again, if it does."""
+        return (Resume(self.service, service_state(self.service, root).running),)
+
+    def apply(self, root: Root) -> None:  # noqa: ARG002 - there is but one live host
+        """Stop it; WizardError when a process of it is left."""
+        services.stop(self.service)
+
+
+@dataclass(frozen=True, slots=True)
+class DisableService(ServiceChange):
+    """Let a service no longer start at boot."""
+
+    kind: ClassVar[str] = "disable-service"
+    verb: ClassVar[str] = "disable"
+
+    def done(self, root: Root) -> bool:
+        """Whether it does not; also where nothing boots."""
+        return not processes.enabled(self.service, root)
+
+    def capture(self, root: Root) -> tuple[Undo, ...]:
+        """Return that it does, as before."""
+        return () if self.done(root) else (Enable(self.service),)
+
+    def apply(self, root: Root) -> None:  # noqa: ARG002 - there is but one live host
+        """Disable it; WizardError when systemctl can't."""
+        services.enable(self.service, at_boot=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Revive(Undo):
     """Lets a service run with its old files again, or stops it if it did not run.
 
@@ -142,6 +178,26 @@ class Revive(Undo):
             services.restart(self.service)
         elif processes.running(self.service):
             services.stop(self.service)
+
+
+@dataclass(frozen=True, slots=True)
+class Resume(Revive):
+    """Lets a service that was stopped here run again."""
+
+    kind: ClassVar[str] = "resume-service"
+
+
+@dataclass(frozen=True, slots=True)
+class Enable(Undo):
+    """Lets a service start at boot again."""
+
+    kind: ClassVar[str] = "enable-again"
+    service: str
+
+    def undo(self, root: Root) -> None:
+        """Enable it, if it is not."""
+        if root.live and processes.enabled(self.service, root) is False:
+            services.enable(self.service, at_boot=True)
 
 
 @dataclass(frozen=True, slots=True)

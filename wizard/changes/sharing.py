@@ -176,3 +176,85 @@ class RestoreSecrets(Undo):
         listed = run_in(root, ["sasldblistusers2", "-f", self.path]).stdout.splitlines()
         names = dict.fromkeys(line.partition(":")[0] for line in listed if "@" in line)
         return (f"{self.path} would go, and with it {', '.join(names)}; remove them first",) if names else ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnSecrets(Change):
+    """The secrets file lies at ``path`` itself again, and no longer at ``shared``, in the chroot."""
+
+    kind: ClassVar[str] = "return-secrets"
+    path: str
+    shared: str
+
+    def __post_init__(self) -> None:
+        words.path(self.path)
+        words.path(self.shared)
+
+    @property
+    def target(self) -> str:
+        """The secrets file."""
+        return self.path
+
+    def diff(self, root: Root) -> str:  # noqa: ARG002 - the same on every host
+        """Return the command."""
+        return f"+ mv {self.shared} {self.path}\n"
+
+    def done(self, root: Root) -> bool:
+        """Whether no link leads from one place to the other."""
+        found = root.path(self.path)
+        return not (found.is_symlink() and str(found.readlink()) == self.shared)
+
+    def check(self, root: Root) -> None:
+        """Look that both places can be written; HostError otherwise."""
+        for path in (self.path, self.shared):
+            disk.refuse_unwritable(root.path(path))
+
+    def capture(self, root: Root) -> tuple[Undo, ...]:
+        """Return that it is moved again, with the owner and mode it has."""
+        if self.done(root):
+            return ()
+        now = disk.look(root.path(self.shared))
+        return (MoveSecrets(self.path, self.shared, now.uid, now.gid, now.mode, now.xattrs),)
+
+    def apply(self, root: Root) -> None:
+        """Move it, owner and mode as they are.
+
+        Raises:
+            WizardError: when it is gone.
+
+        """
+        if self.done(root):
+            return
+        home = root.path(self.shared)
+        content = disk.read(home)
+        if content is None:
+            raise WizardError(f"{home} is gone; restore it from a backup")
+        disk.replace(root.path(self.path), content, disk.look(home))
+        disk.remove(home)
+
+
+@dataclass(frozen=True, slots=True)
+class MoveSecrets(Undo):
+    """Moves the secrets file from ``path`` into the chroot again, to ``shared``, with what is in it now."""
+
+    kind: ClassVar[str] = "move-secrets"
+    path: str
+    shared: str
+    uid: int
+    gid: int
+    mode: int
+    xattrs: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+
+    def undo(self, root: Root) -> None:
+        """Move it, unless the link is there already."""
+        found, home = root.path(self.path), root.path(self.shared)
+        disk.sweep(found)
+        disk.sweep(home)
+        if found.is_symlink():
+            return
+        content = disk.read(found)
+        if content is None:
+            raise WizardError(f"{found} is gone; restore it from a backup")
+        disk.make_parents(home)
+        disk.replace(home, content, disk.Look(self.uid, self.gid, self.mode, self.xattrs))
+        disk.place_link(found, self.shared)
