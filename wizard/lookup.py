@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from wizard.host import Host
 
+#: Where libldap finds its settings (ldap.conf(5)).
+LDAP_CONF = "/etc/ldap/ldap.conf"
 _PROJECT = Path(__file__).parent.parent
 _SERVICE = b"smtp"
 _NOBODY = "postfix-auth-test"
@@ -43,6 +45,7 @@ class Smtpd:
     ``chroot``: the queue directory, or empty: it is not chrooted, or not installed yet. ``name`` is
     myhostname, ``realm`` smtpd_sasl_local_domain.
     ``plugins`` and ``libraries``: where to find those that are not installed yet; empty: all are.
+    ``ca_file``: what the ldap.conf that comes with them will name; empty: there is one.
     """
 
     chroot: str
@@ -50,6 +53,7 @@ class Smtpd:
     realm: str = ""
     plugins: str = ""
     libraries: str = ""
+    ca_file: str = ""
 
     @classmethod
     def of(cls, host: Host, *, chrooted: bool, realm: str) -> Smtpd:
@@ -61,7 +65,8 @@ class Smtpd:
         plugins = next((str(place) for place in places if place.is_dir()), "")
         if not arriving or not plugins:
             return found
-        return replace(found, plugins=plugins, libraries=libraries(arriving))
+        ca_file = "" if host.root.path(LDAP_CONF).exists() else host.platform.ca_file
+        return replace(found, plugins=plugins, libraries=libraries(arriving), ca_file=ca_file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,10 @@ def check(
     env = {"PYTHONPATH": str(_PROJECT), "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/nonexistent"}
     if smtpd.libraries:
         env["LD_LIBRARY_PATH"] = smtpd.libraries
+    if smtpd.plugins:  # for libldap, which asks libsasl in its turn
+        env["SASL_PATH"] = smtpd.plugins
+    if smtpd.ca_file and "ldapdb_rc" not in options:  # which it would override
+        env["LDAPTLS_CACERT"] = smtpd.ca_file
     argv = [sys.executable, "-P", "-m", "wizard.lookup"]
     done = run(argv, stdin=json.dumps(work).encode(), timeout=timeout, env=env)
     try:

@@ -32,6 +32,7 @@ _ELSEWHERE = "other.example.net"
 _INSTALLING = 120.0  # seconds at most, for packages and tests
 _PLAIN = ("PLAIN", "LOGIN")
 _CHALLENGES = ("SCRAM-SHA-256", *_PLAIN)
+_INSTALLED = r"Will set  packages  \+ \S"
 _SAVED = "/root/postfix-auth.toml"
 _BASE = "dc=example,dc=net"
 
@@ -230,10 +231,11 @@ def test_from_nothing_by_keys(boot: Boot, join: Callable[..., tuple[str, ...]], 
         _next(terminal, "Back end")
         _choose(terminal, way.title)
         _fill_in(terminal, way.form)
-        terminal.expect(r"packages  \+ .*|packages .*", timeout=60)
+        terminal.expect(_INSTALLED if way.chrooted else "Chroot, on the page Submission", timeout=60)
         _next(terminal, "Mechanisms", "TLS", "Submission")
         if not way.chrooted:
             _choose(terminal, "Not chrooted")
+            terminal.expect(_INSTALLED, timeout=60)
         _next(terminal, "Smarthost", "Accounts")
         _name_account(terminal, way.makes or way.user)
         if way.makes:
