@@ -95,9 +95,9 @@ class Answers:
         }
         return _replaced(Policy(), different)
 
-    def asked_without(self, section: str) -> Policy:
-        """Return the policy to plan if ``section`` were left as it is."""
-        return _replaced(self.asked, {section: None})
+    def asked_without(self, sections: tuple[str, ...]) -> Policy:
+        """Return the policy to plan if ``sections`` were left as they are."""
+        return _replaced(self.asked, dict.fromkeys(sections))
 
 
 def _replaced(policy: Policy, sections: dict[str, object]) -> Policy:

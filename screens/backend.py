@@ -35,7 +35,7 @@ class BackendStep(Step):
     short = "Back end"
     question = "Where are your users' passwords?"
     why = "Postfix asks there whether a login is right."
-    section = "backend"
+    sections = ("backend",)
 
     def fields(self) -> ComposeResult:
         """The list, and one form for each back end that can be had."""

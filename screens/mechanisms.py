@@ -22,7 +22,7 @@ class MechanismsStep(Step):
     short = "Mechanisms"
     question = "How may users prove who they are?"
     why = "Best first. What can't be had here is listed below, with the reason."
-    section = "mechanisms"
+    sections = ("mechanisms",)
 
     def fields(self) -> ComposeResult:
         """The mechanisms, when passwords may be sent, and old Outlook."""

@@ -20,9 +20,10 @@ _PACKAGES = "packages  + "
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Either a ``plan`` and the ``lines`` one section adds to it, or a ``problem`` with the policy's ``key``.
+    """Either a ``plan``, or a ``problem`` with the policy's ``key``.
 
-    ``diffs`` are those of the plan's changes, in their order.
+    ``lines``: what the sections of a step add to the plan. ``diffs`` are those of the plan's changes, in
+    their order.
     """
 
     plan: Plan | None = None
@@ -33,29 +34,29 @@ class Preview:
 
 
 class Previewer:
-    """Plans one host. It remembers the plan without the section that is being answered: that stays."""
+    """Plans one host. It remembers the plan without the sections that are being answered: that stays."""
 
     def __init__(self, situation: Situation) -> None:
         self._situation = situation
         self._without: tuple[Policy, frozenset[str]] | None = None
 
-    def preview(self, answers: Answers, section: str = "") -> Preview:
+    def preview(self, answers: Answers, sections: tuple[str, ...] = ()) -> Preview:
         """Plan the ``answers``; nothing on the host is touched."""
         root = self._situation.host.root
         try:
             plan = planned(self._situation, answers.asked, answers)
             diffs = tuple(change.diff(root) for change in plan.changes)
             lines = tuple(_lines(plan, diffs))
-            before = self._before(answers, section) if section else frozenset()
+            before = self._before(answers, sections) if sections else frozenset()
         except PolicyError as refused:
             return Preview(problem=refused.message, key=_where(refused.key, answers))
         except WizardError as error:
             return Preview(problem=str(error))
         return Preview(plan, tuple(_joined(line for line in lines if line not in before)), diffs)
 
-    def _before(self, answers: Answers, section: str) -> frozenset[str]:
-        """Return what would be set if the ``section`` were left as it is; nothing if that makes no plan."""
-        policy = answers.asked_without(section)
+    def _before(self, answers: Answers, sections: tuple[str, ...]) -> frozenset[str]:
+        """Return what would be set if the ``sections`` were left alone; nothing if that makes no plan."""
+        policy = answers.asked_without(sections)
         if self._without is None or self._without[0] != policy:
             try:
                 plan = planned(self._situation, policy, answers)

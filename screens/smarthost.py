@@ -42,7 +42,7 @@ class SmarthostStep(Step):
     short = "Smarthost"
     question = "How does mail leave this host?"
     why = "A smarthost, such as your provider's, takes all mail that goes elsewhere."
-    section = "smarthost"
+    sections = ("smarthost",)
 
     def fields(self) -> ComposeResult:
         """The way out, and the relay host's own fields."""

@@ -8,6 +8,7 @@ from screens.labels import label
 from screens.widgets.choice_list import ChoiceList
 from screens.widgets.field import Field
 from screens.widgets.step import Missing, Step, Words
+from wizard import choices
 from wizard.choices import Choice
 from wizard.policy import Authorization, ChrootChoice, Submission
 
@@ -37,20 +38,25 @@ class SubmissionStep(Step):
     short = "Submission"
     question = "Where do users hand in their mail?"
     why = "Their mail programs connect there, log in, and may send to everybody."
-    section = "submission"
+    sections = ("submission", "authorization")
 
     def fields(self) -> ComposeResult:
-        """The ports, the rules, the chroot and the realm."""
+        """The ports, the rules, the chroot, and the realm where names have one."""
         now = self.answers.policy.submission or Submission()
         yield ChoiceList(_SERVICES, now.services, many=True, topic="submission.services", id="services")
         rules = [rule.value for rule in _RULES if getattr(now, rule.value)]
         yield ChoiceList(_RULES, rules, many=True, topic="submission.require_tls", id="rules")
         yield Words("These services run", classes="label-line")
         yield ChoiceList(_CHROOT, [now.chroot], topic="submission.chroot", id="chroot")
-        domain = self.answers.policy.authorization
-        key = "authorization.local_domain"
-        typed = domain.local_domain if domain else ""
-        yield Field(label(key), key, typed, hint="none", id="realm")
+        typed = self._realm_before()
+        backend = self.answers.policy.backend
+        if typed or (backend and choices.has_realms(backend)):
+            key = "authorization.local_domain"
+            yield Field(label(key), key, typed, hint="none", id="realm")
+
+    def _realm_before(self) -> str:
+        before = self.answers.policy.authorization
+        return before.local_domain if before else ""
 
     def missing(self) -> Missing | None:
         """Say when nobody could log in anywhere."""
@@ -63,7 +69,7 @@ class SubmissionStep(Step):
         """Return the answers with these services."""
         rules = self.query_one("#rules", ChoiceList).values
         before = self.answers.policy.authorization
-        realm = self.query_one("#realm", Field).value
+        realm = next((field.value for field in self.query("#realm").results(Field)), "")
         return self.answers.having(
             submission=Submission(
                 services=self._services(),

@@ -25,7 +25,7 @@ class TlsStep(Step):
     short = "TLS"
     question = "Which certificate shall mail programs see?"
     why = "It tells them that they talk to this server, and keeps others from reading."
-    section = "tls"
+    sections = ("tls",)
 
     def fields(self) -> ComposeResult:
         """The source, the fields it needs, and port 25."""

@@ -194,7 +194,7 @@ class WizardScreen(Screen[int]):
             return
         self._at, self._preview = at, None
         step = self._steps[at](self._situation, self._answers)
-        self.query_one(WillSet).begin(step.section)
+        self.query_one(WillSet).begin(step.sections)
         with self.app.batch_update():
             await self._clear()
             await self.body.mount(step)
@@ -269,13 +269,13 @@ class WizardScreen(Screen[int]):
         if step is None or self._situation is None or self._answers is None:
             return
         if not step.sound:
-            self.query_one(WillSet).begin(step.section)
+            self.query_one(WillSet).begin(step.sections)
             return
         self.query_one(WillSet).wait()
-        self._plan(self._situation, self._answers, step.section, self._asked)
+        self._plan(self._situation, self._answers, step.sections, self._asked)
 
     @work(thread=True, group="plan")
-    def _plan(self, situation: Situation, given: Answers, section: str, number: int) -> None:
+    def _plan(self, situation: Situation, given: Answers, sections: tuple[str, ...], number: int) -> None:
         from screens.previewing import Previewer  # noqa: PLC0415 - brings the engine with it
 
         with self._planning:
@@ -283,7 +283,7 @@ class WizardScreen(Screen[int]):
                 self._previewer = Previewer(situation)
             # while one plan was made, newer answers may have come
             if number == self._asked:
-                self.post_message(self.Previewed(self._previewer.preview(given, section), number))
+                self.post_message(self.Previewed(self._previewer.preview(given, sections), number))
 
     def on_wizard_screen_previewed(self, message: Previewed) -> None:
         """Show the newest; what was planned for older answers is of no use any more."""

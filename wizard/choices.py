@@ -122,6 +122,14 @@ def usual_mechanisms(backend: Backend) -> tuple[str, ...]:
     return recipe.usual if recipe else ()
 
 
+def has_realms(backend: Backend) -> bool:
+    """Whether there may be a domain in the names of ``backend``'s accounts, so that a realm finds them.
+
+    Dovecot, which has realms of its own, is not told Postfix's.
+    """
+    return not isinstance(backend, SaslauthdPam | SaslauthdShadow | SaslauthdGetpwent | Dovecot)
+
+
 def owns_accounts(backend: Backend) -> bool:
     """Whether accounts are made in ``backend`` itself, so that one can be made for a test."""
     recipe = recipes.recipe_of(type(backend))

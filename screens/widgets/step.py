@@ -63,8 +63,8 @@ class Step(VerticalScroll, can_focus=False):
     question: str = ""
     why: ClassVar[str] = ""
     """One line that says why it is asked."""
-    section: ClassVar[str] = ""
-    """The section of the policy it is about; empty for none."""
+    sections: ClassVar[tuple[str, ...]] = ()
+    """The sections of the policy it is about."""
     keys: str = "enter next   esc back   tab next field   space choose   F1 help   ^Q quit"
 
     planned: ClassVar[bool] = True

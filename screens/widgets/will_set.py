@@ -28,9 +28,9 @@ class WillSet(Vertical):
         yield Words(SIGNS.dash * 400, classes="rule")
         yield Words("", id="will", fixed=True)
 
-    def begin(self, section: str) -> None:
-        """Be there for a step with a ``section`` of the policy, and forget what was said about the last."""
-        self.display = bool(section)
+    def begin(self, sections: tuple[str, ...]) -> None:
+        """Be there for a step with ``sections`` of the policy, and forget what was said about the last."""
+        self.display = bool(sections)
         self._say("")
 
     def wait(self) -> None:

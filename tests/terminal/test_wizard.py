@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 import recipes
 from recipes.user_names import Called, Names
-from screens.answers import Intent
+from screens import looking
+from screens.answers import Answers, Intent
+from screens.previewing import Previewer
+from screens.submission import SubmissionStep
+from screens.widgets.field import Field
 from wizard import journal
 from wizard.errors import HostError, PolicyError
 from wizard.events import Event
 from wizard.journal import State
-from wizard.policy import AuxpropSasldb, Mechanisms, Policy, SaslauthdPam, SmarthostTls, Submission
+from wizard.policy import (
+    Authorization,
+    AuxpropSasldb,
+    Mechanisms,
+    Policy,
+    SaslauthdPam,
+    SmarthostTls,
+    Submission,
+)
 
 if TYPE_CHECKING:
-    from screens.answers import Answers, Situation
+    from screens.answers import Situation
     from tests.terminal.site import Driver, Site
     from wizard.plan import Plan
 
@@ -104,6 +117,46 @@ def test_back_and_forth_keeps_what_was_answered(site: Site) -> None:
         assert at.answers.policy.backend == AuxpropSasldb()
 
     site.drive(script)
+
+
+async def to_submission(at: Driver, *chosen: str) -> None:
+    await at.see("Set up authenticated submission")
+    await at.press("enter")
+    await at.see("of 10 Back end")
+    await at.press(*chosen, "enter")
+    for page in ("Mechanisms", "TLS"):
+        await at.see(f"of 10 {page}")
+        await at.press("enter")
+    await at.see("of 10 Submission")
+
+
+def test_a_realm_is_asked_for_where_names_have_one(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await to_submission(at, "down")
+        realm = at.app.screen.query_one("#realm", Field)
+        realm.take_focus()
+        await at.type("example.org")
+        assert at.answers.policy.authorization == Authorization("example.org")
+
+    site.drive(script)
+
+
+def test_no_realm_is_asked_for_where_names_have_none(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await to_submission(at)
+        assert not at.app.screen.query("#realm")
+        await at.press("enter")
+        await at.see("of 10 Smarthost")
+        assert at.answers.policy.authorization is None
+
+    site.drive(script)
+
+
+def test_what_is_set_by_the_submission_page_includes_the_realm(site: Site) -> None:
+    kept = Policy(submission=Submission())
+    answers = Answers(kept, replace(kept, authorization=Authorization("example.org")))
+    found = Previewer(looking.look(site.root)).preview(answers, SubmissionStep.sections)
+    assert any("example.org" in line for line in found.lines)
 
 
 def test_another_back_end_begins_with_its_own_mechanisms(site: Site) -> None:
