@@ -78,21 +78,22 @@ def _password(wanted: Wanted, backend: AuxpropLdapdb) -> str:
 
 def _steps(wanted: Wanted) -> Iterator[Step]:
     backend, found = _wished(wanted), wanted.host.smtpd_conf
+    keys = _keys(wanted)
+    # first what is asked first: this very back end, before the services
+    if backend.configure or any(found.keys.get(key) != value for key, value in keys.items()):
+        yield from _tried(wanted, backend, keys)
     if True in after(wanted):
         raise PolicyError(
             "submission.chroot",
             'must be "no" with auxprop-ldapdb: at each login it loads the SASL plugins once more, '
             "which a chrooted smtpd can't; port 25, with AUTH there, must not be chrooted either",
         )
-    keys = _keys(wanted)
     near = all(uri.startswith(_NEAR) for uri in backend.uri.split())
     if not near and backend.starttls is not LdapdbStarttls.DEMAND:
         yield Note(f"backend.starttls: {backend.uri} sends passwords over the network; demand encrypts them")
     for key in _BY_HAND:
         if key in keys:
             yield Note(f"set by hand: {found.path} has {key}: {keys[key]}; kept")
-    if backend.configure or any(found.keys.get(key) != value for key, value in keys.items()):
-        yield from _tried(wanted, backend, keys)
 
 
 def _tried(wanted: Wanted, backend: AuxpropLdapdb, keys: Mapping[str, str]) -> Iterator[Step]:
@@ -118,7 +119,7 @@ def _tried(wanted: Wanted, backend: AuxpropLdapdb, keys: Mapping[str, str]) -> I
     if not itself.right:
         _refuse(wanted.host, backend, directory, keys["ldapdb_pw"], known=not nobody.refused)
     if backend.configure:
-        yield from ldapdb_side.configured(backend, directory, mapped=itself.right)
+        yield from ldapdb_side.configured(backend, directory, wanted.host.root, mapped=itself.right)
         return
     yield Note(
         f"the directory lets {backend.id} in, but does not say of a user whom it does not know that there is "

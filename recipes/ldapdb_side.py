@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from recipes.ldapdb_directory import Directory
+    from wizard.changes import RestoreValues
+    from wizard.root import Root
     from wizard.steps import Step, Wanted
 
 _KEY = "backend.configure"
@@ -27,7 +29,7 @@ _LETS_SPEAK = ("to", "any", "both")
 _IN_THE_WAY = ("from", "all")
 
 
-def configured(backend: AuxpropLdapdb, directory: Directory, *, mapped: bool) -> Iterator[Step]:
+def configured(backend: AuxpropLdapdb, directory: Directory, root: Root, *, mapped: bool) -> Iterator[Step]:
     """Yield what lets the proxy speak for the users. ``mapped``: slapd knows already who the proxy is.
 
     Raises:
@@ -44,6 +46,9 @@ def configured(backend: AuxpropLdapdb, directory: Directory, *, mapped: bool) ->
         )
     yield from changes
     yield from _powerful(backend, directory)
+    proxy = directory.proxy(backend.id)
+    others = (way for way in made.in_slapd(root) if way.attribute == "authzTo" and way.entry != proxy)
+    yield from _taken_back(others)
 
 
 def _changes(backend: AuxpropLdapdb, directory: Directory, *, mapped: bool) -> Iterator[SetValues]:
@@ -182,9 +187,12 @@ def loadable(backend: AuxpropLdapdb, directory: Directory, *, mapped: bool = Fal
 def leave(wanted: Wanted) -> Iterator[Step]:
     """Yield what takes back, with another back end, what slapd was told here, or say what is left of it."""
     root = wanted.host.root
-    if isinstance(wanted.policy.backend, AuxpropLdapdb) or not root.live or not slapd.installed():
-        return
-    for way in reversed(made.in_slapd(root)):
+    if not isinstance(wanted.policy.backend, AuxpropLdapdb) and root.live and slapd.installed():
+        yield from _taken_back(reversed(made.in_slapd(root)))
+
+
+def _taken_back(ways: Iterable[RestoreValues]) -> Iterator[Step]:
+    for way in ways:
         target = f"{way.attribute} of {way.entry}"
         try:
             now = slapd.values(way.entry, way.attribute)
@@ -192,7 +200,7 @@ def leave(wanted: Wanted) -> Iterator[Step]:
             yield Note(f"{target} has what was set for ldapdb; it stays, for {error}")
             continue
         if now == way.after:
-            why = "the directory is not asked any more, and nobody needs to speak for its users"
+            why = "nobody logs in there any more who needs it"
             yield SetValues(way.entry, way.attribute, now, way.before, reason=why)
         elif now != way.before:
             yield Note(f"{target} was set for ldapdb and was changed by somebody else since; it stays")

@@ -40,7 +40,7 @@ class HelpScreen(ModalScreen[None]):
             if found.named:
                 yield Words(f"In the documentation: {found.named}", classes="apart")
             if self._topic.partition(".")[0] in _SECTIONS:
-                yield Words(f"In a policy file: {self._topic}")
+                yield Words(f"In a policy file: {self._topic.partition(' ')[0]}")
             yield Words("any key goes back", classes="hint")
 
     def on_key(self, event: events.Key) -> None:

@@ -50,6 +50,7 @@ class Form(Vertical):
         names = dict.fromkeys((*order, *found))
         self._asked = {name: found[name] for name in names if name not in unasked}
         self._value = value
+        self._kind = getattr(kind, "type", "")
         self._section = section
         self._password = password
 
@@ -58,9 +59,9 @@ class Form(Vertical):
         for name, field in self._asked.items():
             value = getattr(self._value, name, field.default)
             if field.kind is bool:
-                title = HELP[field.key].brief if field.key in HELP else ""
-                choice = Choice("yes", label(field.key), title)
-                yield ChoiceList([choice], ["yes"] if value else [], many=True, topic=field.key, id=_id(name))
+                topic = self._topic(field.key)
+                choice = Choice("yes", label(topic), HELP[topic].brief if topic in HELP else "")
+                yield ChoiceList([choice], ["yes"] if value else [], many=True, topic=topic, id=_id(name))
             elif isinstance(field.kind, type) and issubclass(field.kind, StrEnum):
                 yield Words(label(field.key), classes="label-line")
                 about = HELP[field.key].choices if field.key in HELP else {}
@@ -71,6 +72,11 @@ class Form(Vertical):
                 yield from self._ask_password(str(value or ""))
             else:
                 yield _text(field.key, _typed(value), _id(name), needed=field.default is None)
+
+    def _topic(self, key: str) -> str:
+        """Return what the help knows ``key`` by: two back ends may mean different things by it."""
+        own = f"{key} of {self._kind}"
+        return own if own in HELP else key
 
     def _ask_password(self, file: str) -> ComposeResult:
         """Ask for the password itself or a file with it; the one where it is kept is no answer of theirs."""

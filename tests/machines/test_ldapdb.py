@@ -238,7 +238,7 @@ def test_what_can_not_be_asked_or_set_up_is_refused_with_the_reason(boot: Boot) 
     assert "mode 0644" in refused(password_file='"/root/open"')
     assert f"password of {PROXY_ENTRY} is another one" in refused(password_file='"/root/wrong"')
     for name in ("chrooted", "mixed"):
-        machine.write_file(POLICY, policy(directory.back_end(), CHROOTS[name]))
+        machine.write_file(POLICY, policy(CONFIGURED, CHROOTS[name]))
         done = machine.run([LAUNCHER, "plan", "-p", POLICY], check=False)
         assert (done.status, 'submission.chroot: must be "no"' in done.stderr) == (2, True)
 

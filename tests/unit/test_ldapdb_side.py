@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,12 +25,11 @@ from wizard.slapd import Slapd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 BACKEND = AuxpropLdapdb("ldap://127.0.0.1", "proxy", configure=True)
 PROXY, DATABASE = "uid=proxy,dc=a", "olcDatabase={1}mdb,cn=config"
 FOREIGN = "uid=boss,cn=digest-md5,cn=auth uid=sue,dc=a"
-LIVE = Root()
+LIVE, NOWHERE = Root(), Root(Path("/nonexistent"))
 
 
 class Played:
@@ -69,7 +69,7 @@ def directory(
 
 
 def planned(found: Directory, *, mapped: bool = False) -> Iterator[SetValues]:
-    steps = ldapdb_side.configured(BACKEND, found, mapped=mapped)
+    steps = ldapdb_side.configured(BACKEND, found, NOWHERE, mapped=mapped)
     return (step for step in steps if isinstance(step, SetValues))
 
 
@@ -138,7 +138,7 @@ def test_the_administrator_may_not_be_spoken_for_unnoticed(played: Played) -> No
     found = Directory("dc=a", (PROXY,), ("dn.regex:^cn=[^,]+,dc=a$",), "", "cn=admin,dc=a", Slapd("", (), ()))
     notes = [
         step
-        for step in ldapdb_side.configured(BACKEND, found, mapped=True)
+        for step in ldapdb_side.configured(BACKEND, found, NOWHERE, mapped=True)
         if not isinstance(step, SetValues)
     ]
     assert ["cn=admin,dc=a" in str(note) for note in notes] == [True]
@@ -181,6 +181,20 @@ def test_the_journal_knows_what_was_made(played: Played, tmp_path: Path) -> None
         seen.append([(way.before, way.after) for way in made.in_slapd(root)])
     assert seen == [[((), ("a",))], [((), ("a", "b"))], []]
     assert played.values[PROXY, "authzTo"] == ()
+
+
+def test_who_speaks_for_the_users_no_more_may_not(played: Played, tmp_path: Path) -> None:
+    root = Root(tmp_path)
+    before = SetValues("uid=old,dc=a", "authzTo", (), ("a",), reason="")
+    checkpoint = create(root, "", "")
+    checkpoint.record(before.capture(LIVE))
+    before.apply(LIVE)
+    checkpoint.at(State.KEPT)
+    steps = list(ldapdb_side.configured(BACKEND, directory(), root, mapped=True))
+    assert [step.target for step in steps if isinstance(step, SetValues) and not step.after] == [
+        before.target
+    ]
+    assert played.values["uid=old,dc=a", "authzTo"] == ("a",)
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
