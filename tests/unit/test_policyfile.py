@@ -233,6 +233,8 @@ def test_a_password_where_its_file_belongs_is_not_repeated(key: str) -> None:
         ("backend.type", "dovecott", 'did you mean "dovecot"'),
         ("backend.hosts", "db.example.com:5432 /run/postgresql", None),
         ("backend.hosts", "db.example.com:0", "from 1 to 65535"),
+        ("backend.hosts", "::1", "can't be an IPv6 address"),
+        ("backend.hosts", "[::1]:5432", "can't be an IPv6 address"),
         ("backend.select", "SELECT p FROM u WHERE n = '%u' AND r = '%r'", None),
         ("backend.select", "SELECT p FROM u WHERE a = '%u@%r'", None),
         ("backend.select", "SELECT p FROM u", "must contain %u"),
