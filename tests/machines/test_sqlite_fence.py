@@ -89,7 +89,7 @@ def send_with(machine: Machine, mechanism: str) -> str:
                 f"--mechanism={mechanism}", f"--authentication-id={SQL}", f"--password={WORD}"]  # fmt: skip
         mail = f"MAIL FROM:<a@example.org>\nRCPT TO:<{FAR_AWAY}>\nDATA\n"
         # it sends what it reads, and hangs up without waiting for an answer when there is no more
-        slowly = f"while read -r line; do echo \"$line\"; sleep 0.3; done | {shlex.join(call)}"
+        slowly = f'while read -r line; do echo "$line"; sleep 0.3; done | {shlex.join(call)}'
         return machine.run(slowly, stdin=mail, check=False).stdout
     call = ["swaks", "--server", f"{SERVER}:587", "--tls", "--from", "a@example.org", "--to", FAR_AWAY,
             "--auth", mechanism, "--auth-user", SQL, "--auth-password", WORD]  # fmt: skip
