@@ -9,7 +9,15 @@ from screens.widgets.choice_list import ChoiceList, not_possible
 from screens.widgets.form import Form
 from screens.widgets.step import Missing, Step
 from wizard import choices
-from wizard.policy import BACKENDS, AuxpropSql, Mechanisms, SaslauthdLdap, SqlEngine
+from wizard.policy import (
+    BACKENDS,
+    AuxpropLdapdb,
+    AuxpropSql,
+    ChrootChoice,
+    Mechanisms,
+    SaslauthdLdap,
+    SqlEngine,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,7 +25,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from screens.answers import Answers
-    from wizard.policy import Backend
+    from wizard.policy import Backend, Submission
 
 _UNASKED = ("threads", "cache")  # saslauthd's own tuning: the defaults, or what is in force
 #: What is asked in another order than the policy has it: where the server is, who asks, and then for what.
@@ -71,7 +79,7 @@ class BackendStep(Step):
         return self.query_one(f"#form-{chosen}", Form).missing() if chosen else Missing("choose one")
 
     def answered(self) -> Answers:
-        """Return the answers with this back end; another kind begins with the mechanisms it serves best.
+        """Return the answers with this back end; another kind begins with what suits it best.
 
         A password that was typed stays out of the policy.
         """
@@ -83,8 +91,20 @@ class BackendStep(Step):
         answers = replace(
             self.answers.having(backend=self._made(chosen, form)), backend_password=form.password
         )
-        same = before.backend is not None and before.backend.type == chosen
-        return answers if same else answers.having(mechanisms=Mechanisms())
+        if before.backend is not None and before.backend.type == chosen:
+            return answers
+        return answers.having(mechanisms=Mechanisms(), submission=self._submission(chosen))
+
+    def _submission(self, chosen: str) -> Submission | None:
+        """Return what suits the back end that is ``chosen`` now: one of them can't be asked from a chroot."""
+        now, found = self.answers.policy.submission, self.answers.found.submission
+        if now is None:
+            return None
+        if chosen == AuxpropLdapdb.type:
+            return replace(now, chroot=ChrootChoice.NO)
+        if isinstance(self.answers.policy.backend, AuxpropLdapdb):
+            return replace(now, chroot=found.chroot if found else ChrootChoice.KEEP)
+        return now
 
     def _made(self, chosen: str, form: Form) -> Backend:
         make: Callable[..., Backend] = BACKENDS[chosen]

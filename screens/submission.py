@@ -28,7 +28,7 @@ _RULES = (
 _CHROOT = (
     Choice(ChrootChoice.KEEP, "As it is", "the distribution's way", recommended=True),
     Choice(ChrootChoice.YES, "In the queue directory", "what the log-in needs is put in there"),
-    Choice(ChrootChoice.NO, "Not chrooted", ""),
+    Choice(ChrootChoice.NO, "Not chrooted", "a directory that SASL reads needs this"),
 )
 
 
