@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from wizard.policy import Backend
     from wizard.steps import Wanted
 
-#: What can be verified with the password itself at hand.
-SERVES = frozenset(
-    {"SCRAM-SHA-512", "SCRAM-SHA-384", "SCRAM-SHA-256", "SCRAM-SHA-224", "SCRAM-SHA-1"}
-    | {"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "NTLM"}
-)
 USUAL = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
 
 
@@ -49,8 +44,6 @@ def _read(host: Host) -> Backend | None:
 SASLDB = BackendRecipe(
     types=(AuxpropSasldb,),
     needs=("sasldb",),
-    serves=SERVES,
-    refusal="sasldb holds passwords; it serves PLAIN, LOGIN, CRAM-MD5, DIGEST-MD5, NTLM and the SCRAM family",
     usual=USUAL,
     owns_accounts=True,
     keys=_keys,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from recipes import measured
 from wizard.errors import PolicyError
 from wizard.formats import smtpdconf
 from wizard.sasl import application
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 class BackendRecipe:
     """One family of back ends, as data and three functions.
 
-    ``types``: the policy classes it handles. ``needs``: capabilities of the platform's package table.
-    ``serves``: mechanisms it can verify, ``refusal`` why no others. ``usual``: what it offers unless told.
+    ``types``: the policy classes it handles, whose mechanisms are the same. ``needs``: capabilities of the
+    platform's package table. ``usual``: the mechanisms it offers unless told.
     ``owns_accounts``: whether a test account can be made in it. ``keys``: its entries in smtpd.conf.
     ``steps``: whatever else it needs. ``read``: the same back from a host, None if it is another one.
     ``names``: how it looks up user names on a host where it is in force.
@@ -33,8 +34,6 @@ class BackendRecipe:
 
     types: tuple[type[Backend], ...]
     needs: tuple[str, ...]
-    serves: frozenset[str]
-    refusal: str
     usual: tuple[str, ...]
     owns_accounts: bool
     keys: Callable[[Wanted], Mapping[str, str]]
@@ -42,6 +41,11 @@ class BackendRecipe:
     read: Callable[[Host], Backend | None]
     names: Callable[[Host], Names]
     sasl_type: str = "cyrus"
+
+    @property
+    def serves(self) -> frozenset[str]:
+        """The mechanisms that it can verify, as measured."""
+        return measured.serves(self.types[0].type)
 
 
 _OWN_KEYS = ("pwcheck_method", "auxprop_plugin", "saslauthd_path")
@@ -115,10 +119,9 @@ def offered(policy: Policy, recipe: BackendRecipe) -> tuple[str, ...]:
     chosen = mechanisms.offer if mechanisms and mechanisms.offer else recipe.usual
     for mechanism in chosen:
         if mechanism not in recipe.serves:
-            kind = policy.backend.type if policy.backend else "this back end"
-            raise PolicyError(
-                "mechanisms.offer", f"{mechanism} can't be offered with {kind}: {recipe.refusal}"
-            )
+            kind = policy.backend.type if policy.backend else recipe.types[0].type
+            why = measured.refusal(kind, mechanism)
+            raise PolicyError("mechanisms.offer", f"must not offer {mechanism} with {kind}: {why}")
     return chosen
 
 

@@ -107,8 +107,6 @@ def _names(host: Host) -> Names:
 DOVECOT = BackendRecipe(
     types=(Dovecot,),
     needs=("dovecot",),
-    serves=dovecot_facts.SERVES,
-    refusal=f"Dovecot does not have it; it has {', '.join(sorted(dovecot_facts.SERVES))}",
     usual=("PLAIN", "LOGIN"),
     owns_accounts=False,
     keys=lambda _: {},

@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from recipes import measured
 from wizard import check_dovecot
+from wizard.policy import Dovecot
 
 if TYPE_CHECKING:
     from wizard.host import Host
 
 INET = "inet:"
-SERVES = frozenset(
-    {"SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5"}
-    | {"GSSAPI", "XOAUTH2", "OAUTHBEARER"}
-)
 #: What needs the password in clear, or stored in a scheme of its own.
 NEEDS_STORED = frozenset({"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "DIGEST-MD5"})
 _TOKENS = frozenset({"XOAUTH2", "OAUTHBEARER"})
@@ -80,4 +78,4 @@ def offered_now(host: Host) -> tuple[str, ...]:
     if not found:
         ours = _LISTED.search((host.read(host.platform.dovecot.drop_in) or b"").decode(errors="replace"))
         found = tuple(ours[1].upper().split()) if ours else ()
-    return tuple(name for name in found if name in SERVES)
+    return tuple(name for name in found if name in measured.serves(Dovecot.type))

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from recipes import dovecot_facts as facts
+from recipes import measured
 from recipes.backend import asked
 from recipes.dovecot_facts import INET
 from wizard import dovecot, processes
@@ -160,7 +161,7 @@ def _differences(
             f"Dovecot at {backend.address} offers {' '.join(found)}, and not {' '.join(missing)}. "
             f"{_instruction(wanted, backend, offered)}\n    or set backend.configure = true",
         )
-    surplus = [name for name in found if name not in offered and name in facts.SERVES]
+    surplus = [name for name in found if name not in offered and name in measured.serves(backend.type)]
     if surplus:
         yield Note(
             f"Dovecot at {backend.address} offers {' and '.join(surplus)} too: its auth_mechanisms decide, "

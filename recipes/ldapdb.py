@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipes import ldapdb_side, user_names
-from recipes.auxprop import SERVES, USUAL
+from recipes.auxprop import USUAL
 from recipes.backend import BackendRecipe
 from recipes.chroot import after
 from recipes.ldapdb_directory import find, is_proven
@@ -198,8 +198,6 @@ def _read(host: Host) -> Backend | None:
 LDAPDB = BackendRecipe(
     types=(AuxpropLdapdb,),
     needs=("ldapdb",),
-    serves=SERVES,
-    refusal="the directory holds passwords; it serves PLAIN, LOGIN, CRAM-MD5, DIGEST-MD5, NTLM and SCRAM",
     usual=USUAL,
     owns_accounts=False,
     keys=_keys,

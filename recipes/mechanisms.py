@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from recipes import dovecot, dovecot_facts
 from recipes.backend import offered, smtpd_conf_path
+from recipes.mechanism_words import word
 from wizard.errors import PolicyError
 from wizard.formats import maincf, mastercf, smtpdconf
 from wizard.host import MAIN_CF, MASTER_CF
@@ -27,14 +28,6 @@ if TYPE_CHECKING:
 
 _PLAIN_OPTIONS, _TLS_OPTIONS = "smtpd_sasl_security_options", "smtpd_sasl_tls_security_options"
 _ALWAYS = frozenset({"noanonymous"})
-#: What is wrong with mechanisms that old howtos recommend.
-OUTDATED = {
-    "CRAM-MD5": "MD5, and the stored password must be readable (RFC 6331's reasons hold for it too)",
-    "DIGEST-MD5": "MD5; moved to historic by RFC 6331",
-    "NTLM": "broken, and only Windows of the last century asks for it",
-    "OTP": "one-time passwords that no mail program asks for any more",
-    "ANONYMOUS": "lets everybody in",
-}
 
 
 def steps(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Step]:
@@ -46,8 +39,8 @@ def steps(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Step]:
         offer = tuple(name for name in offer if name not in PLAINTEXT)
     _refuse_dead_ends(wanted, offer)
     for name in offer:
-        if name in OUTDATED:
-            yield Note(f"{name} is outdated: {OUTDATED[name]}")
+        if outdated := word(name).outdated:
+            yield Note(f"{name} is outdated: {outdated} ({word(name).source})")
     yield from dovecot.offer(wanted, offer) if recipe.sasl_type == "dovecot" else _mech_list(wanted, offer)
     yield from _options(wanted, offer)
     value = "yes" if wanted.policy.mechanisms.outlook_compatible else "no"

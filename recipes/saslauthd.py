@@ -280,9 +280,6 @@ def _names(host: Host) -> Names:
 SYSTEM_USERS = BackendRecipe(
     types=(SaslauthdPam, SaslauthdShadow, SaslauthdGetpwent),
     needs=("saslauthd",),
-    serves=frozenset({"PLAIN", "LOGIN"}),
-    refusal="saslauthd is given the password itself, so it can check PLAIN and LOGIN only; "
-    "anything else would be checked in sasldb, past it",
     usual=("PLAIN", "LOGIN"),
     owns_accounts=False,
     keys=_keys,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipes import name_fence, sql_reach, sql_trial, user_names
-from recipes.auxprop import SERVES, USUAL
+from recipes.auxprop import USUAL
 from recipes.backend import BackendRecipe
 from recipes.chroot import after, link_back
 from recipes.user_names import Called
@@ -143,8 +143,6 @@ def _names(host: Host) -> Names:
 SQL = BackendRecipe(
     types=(AuxpropSql,),
     needs=("sql",),
-    serves=SERVES,
-    refusal="the database holds passwords; it serves PLAIN, LOGIN, CRAM-MD5, DIGEST-MD5, NTLM and SCRAM",
     usual=USUAL,
     owns_accounts=False,
     keys=_keys,

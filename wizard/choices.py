@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import recipes
-from recipes import dovecot_facts, saslauthd_getpwent
+from recipes import dovecot_facts, measured, saslauthd_getpwent
 from recipes.dovecot import DOVECOT
-from recipes.mechanisms import OUTDATED
+from recipes.mechanism_words import word
 from wizard.policy import (
     AuxpropLdapdb,
     AuxpropSasldb,
@@ -22,7 +22,7 @@ from wizard.policy import (
     SaslauthdSasldb,
     SaslauthdShadow,
 )
-from wizard.sasl import PLAINTEXT, PREFERENCE
+from wizard.sasl import PREFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,36 +84,28 @@ def mechanisms(host: Host, backend: Backend) -> tuple[Choice, ...]:
     recipe = recipes.recipe_of(type(backend))
     if isinstance(backend, Dovecot):
         return tuple(_dovecots_mechanism(host, name, backend) for name in PREFERENCE)
-    return tuple(_mechanism(host, name, recipe) for name in PREFERENCE) if recipe else ()
+    return tuple(_mechanism(host, name, recipe, backend) for name in PREFERENCE) if recipe else ()
 
 
 def _dovecots_mechanism(host: Host, name: str, backend: Dovecot) -> Choice:
     offered = () if backend.configure else dovecot_facts.answer(backend.address, host)
-    off = "" if name in DOVECOT.serves else OUTDATED.get(name, DOVECOT.refusal)
+    off = _unserved(name, DOVECOT, backend)
     if not off and offered and name not in offered:
         off = f"Dovecot at {backend.address} does not offer it: see its auth_mechanisms"
     off = off or dovecot_facts.refusal(host, name)
-    return Choice(name, name, _about(name), off, recommended=name in DOVECOT.usual)
+    return Choice(name, name, str(word(name)), off, recommended=name in DOVECOT.usual)
 
 
-def _mechanism(host: Host, name: str, recipe: BackendRecipe) -> Choice:
-    off = ""
-    package = host.platform.package_of(name)
-    if name not in recipe.serves:
-        off = recipe.refusal
-    elif name == "ANONYMOUS" or package is None:
-        off = OUTDATED.get(name, f"{host.platform.name} has no plugin for it")
-    return Choice(name, name, _about(name), off, recommended=name in recipe.usual)
+def _mechanism(host: Host, name: str, recipe: BackendRecipe, backend: Backend) -> Choice:
+    off = _unserved(name, recipe, backend)
+    if not off and host.platform.package_of(name) is None:
+        off = f"{host.platform.name} has no plugin for it"
+    return Choice(name, name, str(word(name)), off, recommended=name in recipe.usual)
 
 
-def _about(name: str) -> str:
-    if name in OUTDATED:
-        return f"outdated: {OUTDATED[name]}"
-    if name.startswith("SCRAM"):
-        return "the password never crosses the network (RFC 5802)"
-    if name in PLAINTEXT:
-        return "every mail program; only inside TLS" if name == "PLAIN" else "old Outlook; only inside TLS"
-    return "single sign-on with Kerberos"
+def _unserved(name: str, recipe: BackendRecipe, backend: Backend) -> str:
+    """Return why the back end can't serve the mechanism, as measured; empty: it can."""
+    return "" if name in recipe.serves else measured.refusal(backend.type, name)
 
 
 def usual_mechanisms(backend: Backend) -> tuple[str, ...]:

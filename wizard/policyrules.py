@@ -69,14 +69,13 @@ def _check_mechanisms(mechanisms: Mechanisms, backend: Backend | None) -> None:
 
 
 def _not_by_saslauthd(mechanism: str, backend: Saslauthd) -> str:
-    """Explain it: libsasl serves such a mechanism from /etc/sasldb2, and saslauthd is never asked."""
-    sasldb = '"auxprop-sasldb"'
-    instead = sasldb if isinstance(backend, SaslauthdSasldb) else f'{sasldb} or "dovecot"'
-    return (
-        f"must not offer {mechanism} with {backend.type}: saslauthd is handed a password and can check PLAIN "
-        f"and LOGIN only; for {mechanism} the SASL library would ask /etc/sasldb2 instead. "
-        f"Leave it out, or choose backend.type = {instead}"
-    )
+    from recipes import measured  # noqa: PLC0415 - read only where there is something to refuse
+
+    near = "auxprop-sasldb" if isinstance(backend, SaslauthdSasldb) else "auxprop-sasldb dovecot"
+    others = " or ".join(f'"{kind}"' for kind in near.split() if mechanism in measured.serves(kind))
+    instead = f"Leave it out, or choose backend.type = {others}" if others else "Leave it out"
+    why = measured.refusal(backend.type, mechanism)
+    return f"must not offer {mechanism} with {backend.type}: {why}. {instead}"
 
 
 def _check_backend(backend: Backend) -> None:

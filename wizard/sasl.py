@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 #: Mechanisms in the order we would offer them: salted challenge first, then what only TLS protects.
 PREFERENCE = (
     *("SCRAM-SHA-512", "SCRAM-SHA-384", "SCRAM-SHA-256", "SCRAM-SHA-224", "SCRAM-SHA-1"),
-    *("PLAIN", "LOGIN", "GSSAPI", "GS2-KRB5", "DIGEST-MD5", "CRAM-MD5", "OTP", "NTLM", "ANONYMOUS"),
+    *("PLAIN", "LOGIN", "GSSAPI", "GS2-KRB5", "XOAUTH2", "OAUTHBEARER"),
+    *("DIGEST-MD5", "CRAM-MD5", "OTP", "NTLM", "ANONYMOUS", "EXTERNAL"),
 )
 #: Mechanisms that carry the password itself; ``noplaintext`` hides them (SASL_README).
 PLAINTEXT = frozenset({"PLAIN", "LOGIN"})
