@@ -22,6 +22,7 @@ from recipes import (
     pam,
     sasl_leftovers,
     saslauthd,
+    saslauthd_end,
     saslauthd_ldap,
     smarthost,
     sql,
@@ -55,7 +56,7 @@ BACKENDS: tuple[BackendRecipe, ...] = (
 
 #: What becomes of each thing that only some back ends need: nothing if the policy's own is one of them.
 _LEAVES: tuple[Callable[[Wanted], Iterator[Step]], ...] = (
-    saslauthd.leave,
+    saslauthd_end.leave,
     saslauthd_ldap.leave,
     ldapdb_side.leave,
     pam.leave,

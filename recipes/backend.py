@@ -48,8 +48,9 @@ class BackendRecipe:
         return measured.serves(self.types[0].type)
 
 
-_OWN_KEYS = ("pwcheck_method", "auxprop_plugin", "saslauthd_path")
-_OWN_PREFIXES = ("sql_", "ldapdb_")
+#: What a back end says in smtpd.conf; each may hold a secret, or say whom to ask with one.
+OWN_KEYS = ("pwcheck_method", "auxprop_plugin", "saslauthd_path")
+OWN_PREFIXES = ("sql_", "ldapdb_")
 
 
 def steps(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Step]:
@@ -79,7 +80,7 @@ def _smtpd_conf(wanted: Wanted, recipe: BackendRecipe, why: str) -> Iterator[Ste
         yield Note(f"{stray} is not read by this Postfix; {path} is")
     keys = recipe.keys(wanted)
     for key in found.keys:
-        if key not in keys and (key in _OWN_KEYS or key.startswith(_OWN_PREFIXES)):
+        if key not in keys and (key in OWN_KEYS or key.startswith(OWN_PREFIXES)):
             yield Edit(path, smtpdconf.DropKey(key), "belongs to another back end")
     for key, value in keys.items():
         if found.keys.get(key) != value or key in smtpdconf.SECRETS:  # owner and mode may be wrong as well
@@ -134,7 +135,7 @@ def notes(host: Host) -> Iterator[str]:
     if len(conf.methods) > 1:
         yield f"set by hand: pwcheck_method asks {' and '.join(conf.methods)}, a policy has one back end"
     for key, value in conf.keys.items():
-        if key not in (*_OWN_KEYS, "mech_list") and not key.startswith(_OWN_PREFIXES):
+        if key not in (*OWN_KEYS, "mech_list") and not key.startswith(OWN_PREFIXES):
             yield f"set by hand: {conf.path} has {key}: {value}"
     for stray in conf.shadowed:
         yield f"{stray} is there, but this Postfix does not read it"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wizard.changes import Change
+    from wizard.host import Host
     from wizard.steps import Step, Wanted
 
 _MODE = 0o710  # saslauthd's socket itself lets everybody in; the directory is the door
@@ -116,6 +117,14 @@ def unit_steps(wanted: Wanted, directory: str) -> Iterator[Step]:
             _DROP_IN, before=current, after=wish, owner="root", group="root", mode=0o644, reason=why
         )
         yield Act("saslauthd", "restart", "starts with its new directory")
+
+
+def other_drop_ins(host: Host) -> tuple[str, ...]:
+    """Return the drop-ins of saslauthd's unit that are somebody else's."""
+    folder, _, ours = _DROP_IN.rpartition("/")
+    found = host.root.path(folder)
+    names = sorted(item.name for item in found.iterdir()) if found.is_dir() else []
+    return tuple(f"{folder}/{name}" for name in names if name.endswith(".conf") and name != ours)
 
 
 def link_back(wanted: Wanted) -> Iterator[Step]:

@@ -54,6 +54,7 @@ def _groups(host: Host, groups: tuple[str, ...]) -> Iterator[Step]:
             yield Note(f"the group {group} is new, and so empty: usermod -aG {group} NAME lets NAME in")
 
 
+_FOR_ALL, _NOBODY = "every system user may log in again", "nobody asks PAM any more"
 _FRESH = (
     "# who may log in to send mail: saslauthd asks for the service smtp\n"
     f"auth required pam_listfile.so {' '.join(_LIST_ARGUMENTS)}\n"
@@ -61,7 +62,7 @@ _FRESH = (
 ).encode()
 
 
-def _service(host: Host, *, restrict: bool) -> Iterator[Step]:
+def _service(host: Host, *, restrict: bool, why: str = _FOR_ALL) -> Iterator[Step]:
     text = host.read(SERVICE)
     rules = pamd.read(SERVICE, text) if text is not None else ()
     rule = _restriction(rules)
@@ -80,10 +81,10 @@ def _service(host: Host, *, restrict: bool) -> Iterator[Step]:
             add = pamd.AddRule("auth", "required", "pam_listfile.so", _LIST_ARGUMENTS, index=0)
             yield Edit(SERVICE, add, "asks for membership in an allowed group first")
     elif not restrict and text == _FRESH and host.made.has(Kind.PATH, SERVICE):
-        yield WriteFile(SERVICE, before=text, after=None, reason="every system user may log in again")
+        yield WriteFile(SERVICE, before=text, after=None, reason=why)
     elif not restrict and rule is not None:
         drop = pamd.DropRule(rule.type, rule.control, rule.module, rule.args)
-        yield Edit(SERVICE, drop, "every system user may log in again")
+        yield Edit(SERVICE, drop, why)
 
 
 def leave(wanted: Wanted) -> Iterator[Step]:
@@ -96,8 +97,8 @@ def leave(wanted: Wanted) -> Iterator[Step]:
     if isinstance(backend, SaslauthdPam) or not read(host):
         return
     if _ours(host):
-        yield WriteFile(GROUPS, before=host.read(GROUPS), after=None, reason="nobody asks PAM any more")
-        yield from _service(host, restrict=False)
+        yield WriteFile(GROUPS, before=host.read(GROUPS), after=None, reason=_NOBODY)
+        yield from _service(host, restrict=False, why=_NOBODY)
     elif asked(host) == "saslauthd" and host.saslauthd.mechanism == "pam":
         yield Note(f"set by hand: {SERVICE} lets members of some groups in only; nobody asks it now; kept")
 

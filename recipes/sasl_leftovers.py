@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from recipes.backend import OWN_KEYS, OWN_PREFIXES, asked
+from wizard.changes import WriteFile
 from wizard.formats import smtpdconf
+from wizard.ours import Kind
 from wizard.policy import Dovecot
 from wizard.steps import Edit, Note
 
@@ -13,21 +16,25 @@ if TYPE_CHECKING:
 
     from wizard.steps import Step, Wanted
 
-#: Each of these may hold a secret, or tell whom to ask with one; none is of use without the others.
-_PREFIXES = ("sql_", "ldapdb_")
-
 
 def leave(wanted: Wanted) -> Iterator[Step]:
-    """Yield what takes a database's or a directory's password out of the file, and how it was asked.
+    """Yield what takes the file away, if it was made here, or else a database's or a directory's password.
 
     Where Dovecot was asked already somebody else has left them there: they are named, and kept.
     """
     if not isinstance(wanted.policy.backend, Dovecot):
         return
-    conf, postfix = wanted.host.smtpd_conf, wanted.postfix
-    left = [key for key in conf.keys if key.startswith(_PREFIXES)]
-    if any(postfix.value("smtpd_sasl_type", service) == "cyrus" for service in postfix.auth_services):
+    host, conf = wanted.host, wanted.host.smtpd_conf
+    left = [key for key in conf.keys if key.startswith(OWN_PREFIXES)]
+    if asked(host) in ("", "dovecot"):
+        if left:
+            yield Note(f"{conf.path} has {', '.join(left)}, which nobody reads while Dovecot is asked; kept")
+    elif host.made.has(Kind.PATH, conf.path) and {*conf.keys} <= {*left, *OWN_KEYS, "mech_list"}:
+        yield WriteFile(conf.path, before=host.read(conf.path), after=None, reason=_WHY)
+    elif conf.exists:
         for key in left:
-            yield Edit(conf.path, smtpdconf.DropKey(key), "nobody reads it any more: Dovecot is asked")
-    elif left:
-        yield Note(f"{conf.path} has {', '.join(left)}, which nobody reads while Dovecot is asked; kept")
+            yield Edit(conf.path, smtpdconf.DropKey(key), _WHY)
+        yield Note(f"{conf.path} is not read while Dovecot is asked; kept")
+
+
+_WHY = "nobody reads it any more: Dovecot is asked"

@@ -19,11 +19,10 @@ from recipes import (
     saslauthd_rimap,
     user_names,
 )
-from recipes.backend import BackendRecipe, asked
+from recipes.backend import BackendRecipe
 from recipes.saslauthd_way import Realm, Way
-from wizard import processes, sasl, services
+from wizard import processes, sasl
 from wizard.formats import shellvars
-from wizard.ours import Kind
 from wizard.policy import (
     Saslauthd,
     SaslauthdGetpwent,
@@ -208,50 +207,6 @@ def _unused(wanted: Wanted) -> bool:
     """Whether nobody can be used to saslauthd as it is: it is not running, and no smtpd asks it."""
     running = wanted.host.root.live and processes.running("saslauthd")
     return not running and not wanted.postfix.auth_services
-
-
-# leaving it
-
-_VARIABLES = ("MECHANISMS", "MECH_OPTIONS", "OPTIONS", "THREADS", "START")
-
-
-def leave(wanted: Wanted) -> Iterator[Step]:
-    """Yield what ends saslauthd, if it was set up here, once smtpd asks somebody else."""
-    if isinstance(wanted.policy.backend, Saslauthd) or asked(wanted.host) != "saslauthd":
-        return
-    host = wanted.host
-    yield from _first_defaults(wanted)
-    others = sorted((host.members(host.platform.sasl.group) or frozenset()) - {"postfix"})
-    ours = host.made.has(Kind.RUNNING, "saslauthd") or host.made.installed(*_packages(host))
-    if ours and not others:
-        yield Act("saslauthd", "stop", "no smtpd asks it any more, and it was started for that")
-    elif host.root.live and processes.running("saslauthd"):
-        why = f"{', '.join(others)} may ask it" if others else "it ran before"
-        end = " ".join(services.by_hand("saslauthd", "stop"))
-        yield Note(f"saslauthd runs on, though no smtpd asks it any more, for {why}; {end} ends it")
-    if (host.made.has(Kind.AT_BOOT, "saslauthd") or host.made.installed(*_packages(host))) and not others:
-        yield Act("saslauthd", "disable", "nothing needs it after a reboot")
-
-
-def _packages(host: Host) -> tuple[str, ...]:
-    return host.platform.packages["saslauthd"]
-
-
-def _first_defaults(wanted: Wanted) -> Iterator[Step]:
-    """Yield what gives saslauthd the settings back that it had before the first change."""
-    host, path = wanted.host, wanted.host.platform.saslauthd.defaults
-    first = host.made.first.get(path)
-    if first is None:
-        return
-    before, now = shellvars.read(path, first), shellvars.read(path, host.read(path) or b"")
-    for name in _VARIABLES:
-        old = before.get(name)
-        if old != now.get(name):
-            edit = shellvars.DropVariable(name) if old is None else shellvars.SetVariable(name, old)
-            yield Edit(path, edit, "as it was before saslauthd was set up for Postfix")
-            yield Act("saslauthd", "restart", "reads its defaults file anew")
-    if host.platform.saslauthd.native_unit:
-        yield from chroot.unit_steps(wanted, sasl.saslauthd(host.platform, first).run_dir)
 
 
 def _realm(wanted: Wanted) -> str:

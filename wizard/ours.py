@@ -80,10 +80,11 @@ def made(root: Root) -> Made:
         for checkpoint in journal.checkpoints(root):
             if checkpoint.state.in_force:
                 ways += [way for change in checkpoint.ways_back() for way in change]
-    return _sum(ways)
+    return total(ways)
 
 
-def _sum(ways: Iterable[Undo]) -> Made:
+def total(ways: Iterable[Undo]) -> Made:
+    """Return what changes with these ways back, the oldest first, have made in all."""
     things: set[Thing] = set()
     older: frozenset[str] | None = None
     first: dict[str, bytes | None] = {}

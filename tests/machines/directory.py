@@ -59,7 +59,7 @@ def add_person(machine: Machine, uid: str, unit: str) -> None:
     The plugin's user may become nobody but who is below ou=people.
     """
     where = f"ou={unit},{_BASE}"
-    entries = f"dn: {where}\nobjectClass: organizationalUnit\nou: {unit.split(',')[0]}\n\n"
+    entries = f"dn: {where}\nobjectClass: organizationalUnit\nou: {unit.split(',', maxsplit=1)[0]}\n\n"
     entries += _PERSON.format(uid=uid, mail=f"{uid}@example.org", where=where, password=PASSWORD)
     machine.run([*_AS_ADMIN, "-a"], stdin=entries)
 
