@@ -14,7 +14,7 @@ from screens.widgets.dialogs import HelpScreen
 from screens.widgets.pane import Pane
 from screens.widgets.step import Words
 from screens.widgets.text import SIGNS, shown
-from wizard.accountverdict import Layer, Reply
+from wizard.accountverdict import Layer, Reply, Verdict
 from wizard.errors import WizardError
 
 if TYPE_CHECKING:
@@ -97,10 +97,9 @@ class Trying(ModalScreen[None]):
     class Judged(Message):
         """All have answered, and this is what it amounts to."""
 
-        def __init__(self, text: str, *, ok: bool) -> None:
+        def __init__(self, verdict: Verdict) -> None:
             super().__init__()
-            self.text = text
-            self.ok = ok
+            self.verdict = verdict
 
     def __init__(self, root: Root, name: str, password: Secret) -> None:
         super().__init__()
@@ -115,6 +114,7 @@ class Trying(ModalScreen[None]):
             yield Words(shown(f"Check {self._account}"), classes="dialog-title")
             yield Pane(broken=True, id="answers")
             yield Words("Asking ...", id="verdict")
+            yield Words("", id="verdict-why")
             yield Words("esc back   arrows scroll", classes="hint")
 
     def on_mount(self) -> None:
@@ -126,9 +126,8 @@ class Trying(ModalScreen[None]):
         try:
             found = account_work.check(self._root, self._account, self._password, self._tell)
         except WizardError as error:
-            self.post_message(self.Judged(str(error), ok=False))
-        else:
-            self.post_message(self.Judged(found.text, ok=found.ok))
+            found = Verdict(False, str(error))
+        self.post_message(self.Judged(found))
 
     def _tell(self, tried: Tried) -> None:
         self.post_message(self.Told(tried))
@@ -145,8 +144,9 @@ class Trying(ModalScreen[None]):
 
     @on(Judged)
     def _judged(self, event: Judged) -> None:
-        mark = SIGNS.good if event.ok else SIGNS.bad
-        self.query_one("#verdict", Words).say(f"{mark} {shown(event.text)}")
+        found = event.verdict
+        self.query_one("#verdict", Words).say(f"{SIGNS.good if found.ok else SIGNS.bad} {shown(found.text)}")
+        self.query_one("#verdict-why", Words).say(shown(found.why))
 
     def action_close(self) -> None:
         """Go back; whoever is still being asked may answer to nobody."""

@@ -10,7 +10,7 @@ from wizard.errors import PolicyError
 
 def new_name_field() -> Field:
     """Ask for the name of an account to be made."""
-    return Field(label("account.new"), "account.new", needed=True, check=new_name_problem, id="name")
+    return Field(label("account.user"), "account.new", needed=True, check=new_name_problem, id="name")
 
 
 def user_field() -> Field:

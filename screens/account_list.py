@@ -142,32 +142,32 @@ class AccountListStep(Step):
 
     async def incomplete(self) -> bool:
         """Try the account; there is no next step."""
-        self.action_check()
+        await self.action_check()
         return True
 
-    def action_add(self) -> None:
+    async def action_add(self) -> None:
         """Ask for a new one."""
         if not self._may(Keeper.SASLDB, Keeper.GROUP):
             return
         if self._keeper is Keeper.GROUP:
             about = "Somebody who has a login on this host; the account itself stays as it is."
-            self._ask(Fields("Let a user send mail", about, [user_field()], enter="add"), self._join)
+            await self._ask(Fields("Let a user send mail", about, [user_field()], enter="add"), self._join)
             return
-        about = "The user of it sends mail and can do nothing else on this host."
+        about = "It can send mail, and do nothing else on this host."
         password = password_field(_NEW)
         fields = [new_name_field(), password, again(password)]
-        self._ask(Fields("New account", about, fields, enter="make it"), self._set_password)
+        await self._ask(Fields("New account", about, fields, enter="make it"), self._set_password)
 
-    def action_password(self) -> None:
+    async def action_password(self) -> None:
         """Ask for a new password."""
         if not self._may(Keeper.SASLDB, named=True):
             return
         name, password = self._list.here, password_field(_NEW)
         about = "The old one lets nobody in any more, at once."
         dialog = Fields(f"New password for {name}", about, [password, again(password)], enter="set it")
-        self._ask(dialog, lambda new, _: self._set_password(name, new, ""))
+        await self._ask(dialog, lambda new, _: self._set_password(name, new, ""))
 
-    def action_remove(self) -> None:
+    async def action_remove(self) -> None:
         """Take one out, after a yes."""
         if not self._may(Keeper.SASLDB, Keeper.GROUP, named=True):
             return
@@ -179,23 +179,24 @@ class AccountListStep(Step):
             yes="remove",
             no="keep it",
         )
-        self.app.push_screen(question, lambda yes: self._remove(name) if yes else None)
+        await self.app.push_screen(question, lambda yes: self._remove(name) if yes else None)
 
-    def action_check(self) -> None:
+    async def action_check(self) -> None:
         """Ask for the password, and try it."""
         if not self._may(*Keeper):
             return
         here = self._list.here
-        about = "It is tried at the back end and through Postfix, and kept nowhere."
+        about = "Tried at the back end and through Postfix; kept nowhere."
         if here:
             dialog = Fields(f"Check {here}", about, [password_field()], enter="check")
-            self._ask(dialog, lambda password: self._check(here, password))
+            await self._ask(dialog, lambda password: self._check(here, password))
         else:
             dialog = Fields("Check an account", about, [name_field(), password_field()], enter="check")
-            self._ask(dialog, self._check)
+            await self._ask(dialog, self._check)
 
-    def _ask(self, dialog: Fields, then: Callable[..., None]) -> None:
-        self.app.push_screen(dialog, lambda answer: then(*answer) if answer else None)
+    async def _ask(self, dialog: Fields, then: Callable[..., None]) -> None:
+        """Show the dialog before the next key is taken: it may be meant for it."""
+        await self.app.push_screen(dialog, lambda answer: then(*answer) if answer else None)
 
     # what follows an answer
 

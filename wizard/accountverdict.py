@@ -39,10 +39,11 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the account can send mail, and in words at which layer it fails if it can't."""
+    """Whether the account can send mail; in words at which layer it fails if it can't, and ``why``."""
 
     ok: bool
     text: str
+    why: str = ""
 
 
 def verdict(tried: Sequence[Tried], why: str = "") -> Verdict:
@@ -52,18 +53,16 @@ def verdict(tried: Sequence[Tried], why: str = "") -> Verdict:
     front = _of(tried, Layer.POSTFIX)
     refused = [each for each in front if each.reply is not Reply.ACCEPTED]
     if not front:
-        return Verdict(False, _NO_AUTH)
+        return Verdict(False, "It fails at Postfix: nothing there can be logged in to.", _NO_AUTH)
     if failing is None:
         return _behind_says_yes(behind, front, refused, why)
     if len(refused) == len(front):
         what = "refuses it" if failing.reply is Reply.REFUSED else "can't be asked"
-        return Verdict(False, f"It fails at the back end, which {what}. {failing.why}".strip())
+        return Verdict(False, f"It fails at the back end, which {what}.", failing.why)
     if failing.reply is Reply.SILENT and not refused:
-        return Verdict(
-            True, f"Postfix accepts it everywhere; the back end itself can't be asked. {failing.why}"
-        )
+        return Verdict(True, "Postfix accepts it; the back end itself can't be asked.", failing.why)
     accepted = ", ".join(each.where for each in front if each not in refused)
-    return Verdict(False, f"The back end does not accept it, but Postfix does ({accepted}): {_PAST_IT}")
+    return Verdict(False, f"The back end does not accept it, but Postfix does: {accepted}.", _PAST_IT)
 
 
 def _of(tried: Sequence[Tried], layer: Layer) -> list[Tried]:
@@ -76,14 +75,11 @@ def _behind_says_yes(behind: list[Tried], front: list[Tried], refused: list[Trie
         return Verdict(True, f"{both}: this account can send mail.")
     count = "everywhere" if len(refused) == len(front) else f"in {len(refused)} of {len(front)} ways"
     known = "the back end accepts it, " if behind else ""
-    return Verdict(False, f"It fails at Postfix: {known}Postfix refuses it {count}. {why}".strip())
+    return Verdict(False, f"It fails at Postfix: {known}Postfix refuses it {count}.", why)
 
 
-_NO_AUTH = (
-    "It fails at Postfix: nothing there can be logged in to. smtpd_sasl_auth_enable is off, or nothing is "
-    "offered: postfix-auth status says more."
-)
+_NO_AUTH = "smtpd_sasl_auth_enable is off, or no mechanism is offered: postfix-auth status says more."
 _PAST_IT = (
-    "that password comes from somewhere else. Mechanisms that saslauthd can't check are looked up in "
+    "That password comes from somewhere else. Mechanisms that saslauthd can't check are looked up in "
     "/etc/sasldb2, past it: see mech_list in smtpd.conf."
 )

@@ -161,7 +161,7 @@ def tried_lines(tried: Tried) -> Iterator[str]:
 def verdict_lines(found: Verdict) -> Iterator[str]:
     """Yield at which of the two layers an account fails."""
     yield ""
-    yield from map(shown, textwrap.wrap(found.text, _WIDTH))
+    yield from map(shown, textwrap.wrap(f"{found.text} {found.why}", _WIDTH))
 
 
 def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:

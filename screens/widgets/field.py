@@ -115,8 +115,8 @@ class Field(Vertical):
         self._entry.value = ""
 
     def take_focus(self) -> None:
-        """Let it be typed into."""
-        self._entry.focus()
+        """Let it be typed into, at once: another key may be waiting, of a password perhaps."""
+        self.screen.set_focus(self._entry)
 
     def on_mount(self) -> None:
         """Begin without a complaint."""

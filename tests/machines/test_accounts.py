@@ -44,9 +44,9 @@ def _check(machine: Machine, name: str, password: str) -> tuple[list[str], str]:
 def test_sasldb_with_realms(machine: Machine) -> None:
     _apply(machine, 'type = "auxprop-sasldb"')
     assert "no accounts yet" in _user(machine, "list").stderr
-    added = _user(machine, "add", "bob", password="builder")
-    assert added.stdout == "bob@mail.example.net: the user name to type is bob\n"
-    _user(machine, "add", "carol@example.org", password="singer")
+    added = _user(machine, "add", "carol@example.org", password="singer")
+    assert added.stdout == "carol@example.org: the user name to type is carol@example.org\n"
+    _add_by_keys(machine, "bob", "builder")
     assert _user(machine, "list").stdout.splitlines() == [
         "bob@mail.example.net  user name: bob",
         "carol@example.org     user name: carol@example.org",
@@ -74,6 +74,25 @@ def test_sasldb_with_realms(machine: Machine) -> None:
     assert _user(machine, "remove", "bob").status == 0
     assert _user(machine, "remove", "bob").status == 1
     assert _check(machine, "bob", "builder")[1].endswith("postfix-auth user add bob makes it.")
+
+
+def _add_by_keys(machine: Machine, name: str, password: str) -> None:
+    """Make an account on the wizard's page, and try it there."""
+    with machine.interactive([LAUNCHER]) as terminal:
+        terminal.expect(r"\( \) Accounts")
+        terminal.press("down", "enter")
+        terminal.expect("carol@example.org +carol@example.org")
+        terminal.press("a")
+        terminal.expect("Once more")
+        terminal.press(*name, "enter", *password, "enter", *password, "enter")
+        terminal.expect(f"the user name to type is {name}")
+        terminal.press("c")
+        terminal.expect(f"Check {name}@mail.example.net")
+        terminal.press(*password, "enter")
+        terminal.expect("✓ Both layers accept it", timeout=30)
+        terminal.press("escape", "ctrl+q")
+        assert terminal.wait() == 0
+    assert password.encode() not in terminal.transcript
 
 
 def test_saslauthd_forgets_at_once_who_was_removed(machine: Machine) -> None:

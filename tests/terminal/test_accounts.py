@@ -146,6 +146,18 @@ def test_made_with_a_password_typed_twice(site: Site, accounts: Accounts) -> Non
     assert accounts.asked == [("set", "bob", "builder")]
 
 
+def test_typed_ahead_nothing_goes_astray(site: Site, accounts: Accounts) -> None:
+    async def script(at: Driver) -> None:
+        await _open(at)
+        await at.see("There are no accounts yet")
+        for key in ("a", *"bob", "enter", *"builder", "enter", *"builder", "enter"):
+            at.app.simulate_key(key)
+        await at.see(f"{_HERE} bob@{_REALM}")
+
+    site.drive(script)
+    assert accounts.asked == [("set", "bob", "builder")]
+
+
 def test_a_new_password(site: Site, accounts: Accounts) -> None:
     accounts.names = ["carol@example.org", "dave@example.org"]
 
