@@ -169,15 +169,17 @@ class Revive(Undo):
     running: bool
 
     def undo(self, root: Root) -> None:
-        """Restart or stop it, if it has not gone with its package."""
-        if not root.live or not services.installed(self.service):
+        """Restart or stop it; what has gone with its package can't be started, but may still run."""
+        if not root.live:
             return
-        if self.running and self.service == "dovecot" and processes.running("dovecot"):
+        runs = processes.running(self.service)
+        if not self.running:
+            if runs:
+                services.stop(self.service)
+        elif self.service == "dovecot" and runs:
             services.reload(self.service)  # whoever reads mail stays connected
-        elif self.running:
+        elif services.installed(self.service):
             services.restart(self.service)
-        elif processes.running(self.service):
-            services.stop(self.service)
 
 
 @dataclass(frozen=True, slots=True)
