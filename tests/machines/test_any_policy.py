@@ -155,7 +155,8 @@ _CLIENT = r"relayhost|smtp_(sasl|tls)_\w+|smtp_dns_support_level|tls_required_en
 _LISTENERS = {"smtp/inet", "submission/inet", "submissions/inet"}
 _SERVER_TARGETS = {
     "group sasl", "/etc/sasldb2", "/etc/default/saslauthd", "/etc/pam.d/smtp",
-    "/var/spool/postfix/var/run/saslauthd",
+    "/var/spool/postfix/var/run/saslauthd", "/var/spool/postfix/var/spool/postfix",
+    "/etc/systemd/system/saslauthd.service.d/postfix-auth.conf",
     "/etc/postfix/sasl/smtpd.conf", "/etc/postfix/main.cf", "/etc/postfix/master.cf",
     "enable saslauthd", "start saslauthd", "restart saslauthd", "reload postfix", "restart postfix",
 }  # fmt: skip
