@@ -10,7 +10,7 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
-from wizard import certificates, check_dovecot, check_networks, made
+from wizard import certificates, check_dovecot, check_networks, lookup, made
 from wizard.check_caller import Target
 from wizard.errors import HostError, WizardError
 from wizard.host import MASTER_CF
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from wizard.host import Host
     from wizard.postfix import Postfix, Service
 
-_SLAPD = "/run/slapd/ldapi"  # where slapd listens for root
+#: Where a rehearsal shows that it is one: no other server can be reached there.
+SHADOW = "/run/postfix-auth.shadow"
+_PATIENCE = 8.0  # seconds
 _PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465}
 _SCRAM = frozenset({f"SCRAM-SHA-{size}" for size in ("512", "384", "256", "224", "1")})
 _KERBEROS = frozenset({"GSSAPI", "GS2-KRB5", "GSS-SPNEGO"})
@@ -89,11 +91,16 @@ def _target(host: Host, service: Service, smtpd: Service) -> Target:
 
 def _knows_strangers(host: Host) -> bool:
     """Whether the back end says of an unknown user that there is none."""
-    if host.smtpd_conf.keys.get("auxprop_plugin") != "ldapdb":
+    keys = host.smtpd_conf.keys
+    if keys.get("auxprop_plugin") != "ldapdb":
         return True
-    # who may not become somebody is not told whether there is anybody (RFC 4370); where slapd was set up here
-    # it tells, but it can't be reached in a rehearsal
-    return host.exists(_SLAPD) and bool(made.in_slapd(host.root))
+    if not host.root.live or host.exists(SHADOW):
+        return False
+    if made.in_slapd(host.root):
+        return True
+    nobody = lookup.check(keys, lookup.Smtpd.of(host, chrooted=False, realm=""), timeout=_PATIENCE)
+    # only who may not become somebody is not told whether there is anybody (RFC 4370); the rest are faults
+    return nobody.unknown or nobody.unreachable or nobody.refused
 
 
 def security_level(postfix: Postfix, service: Service) -> str:

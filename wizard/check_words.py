@@ -158,8 +158,8 @@ def login_refused(reply: Reply, mechanism: str) -> str:
         return (
             "Postfix can't reach what verifies passwords. saslauthd does not run, or its socket is not "
             "where this smtpd looks (inside the chroot if it is chrooted), or postfix is not in group sasl, "
-            "or joined it without a reload since. Without saslauthd: the password database can't be opened. "
-            "The log says which."
+            "or joined it without a reload since. Without saslauthd: the password database can't be opened, "
+            "or the directory does not answer. The log says which."
         )
     if "no mechanism" in said:
         return (

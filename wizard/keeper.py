@@ -70,7 +70,7 @@ def _unit() -> str:
         "# takes the last change back unless it is confirmed in time; it goes away by itself\n"
         "[Unit]\n"
         "Description=Takes an unconfirmed change of postfix-auth back\n"
-        "After=network.target postfix.service saslauthd.service dovecot.service\n"
+        "After=network.target postfix.service saslauthd.service dovecot.service slapd.service\n"
         "[Service]\n"
         f"ExecStart={sys.executable} -P -m wizard.keeper\n"
         f"{environment}"

@@ -20,6 +20,7 @@ from wizard import services
 from wizard.applier import hold_on, test
 from wizard.changes import KINDS, InstallPackages, SetValues, codec
 from wizard.changes.serving import ServiceChange, StopService
+from wizard.check_targets import SHADOW
 from wizard.commands import run
 from wizard.errors import HostError, WizardError
 from wizard.events import Teller
@@ -95,6 +96,7 @@ def _enter() -> None:
     os.chroot(inside)
     os.chdir("/")
     Path("/run/lock").mkdir(mode=0o1777, exist_ok=True)
+    Path(SHADOW).touch()
 
 
 def _file_systems() -> list[str]:

@@ -188,6 +188,21 @@ def test_slapds_side_is_set_up_and_taken_back(boot: Boot) -> None:
     directory.modify(machine, more.replace("add: ", "delete: "))
     assert directory.told(machine) == told
 
+    # a directory that is down is no success
+    machine.run("systemctl stop slapd")
+    down = machine.run([LAUNCHER, "test"], check=False)
+    assert (
+        down.status,
+        "wrong password refused" in down.stdout,
+        "skipped: the directory" in down.stdout,
+    ) == (
+        1,
+        True,
+        False,
+    )
+    assert "slapd does not answer" in machine.run([LAUNCHER, "rollback", "--yes"], check=False).stderr
+    machine.run("systemctl start slapd")
+
     # another back end: nobody needs to speak for others any more; and back again
     assert "everything is applied" in apply(machine, BACK_ENDS["sasldb"], CHROOT)
     assert directory.told(machine) == untold

@@ -86,6 +86,9 @@ def test_what_is_set_up_is_in_force_and_goes_without_a_trace(played: Played) -> 
         "olcAuthzPolicy",
     ]
     ways = [way for change in changes for way in change.capture(LIVE)]
+    for way in ways:  # recorded, and then the machine stopped
+        way.undo(LIVE)
+    assert {key: value for key, value in played.values.items() if value} == before
     for change in changes:
         assert codec.unpack(KINDS, codec.pack(change)) == change
         change.check(LIVE)
