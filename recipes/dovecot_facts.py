@@ -41,7 +41,7 @@ def refusal(host: Host, mechanism: str) -> str:
     """Return why this host's Dovecot can't offer ``mechanism``, as far as that is known; empty: it can."""
     found = host.dovecot
     if found is None or not found.passdbs:
-        return ""
+        return f"{mechanism} needs a passdb oauth2 in Dovecot" if mechanism in _TOKENS else ""
     names = " and ".join(found.passdbs)
     if mechanism in NEEDS_STORED and _ONLY_VERIFY.issuperset(found.passdbs):
         return (

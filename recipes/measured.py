@@ -93,9 +93,9 @@ def _served(kind: str) -> Iterator[str]:
             yield mechanism
 
 
-def servers(mechanism: str) -> tuple[str, ...]:
-    """Return the back ends that serve ``mechanism``."""
-    return tuple(kind for kind in table() if mechanism in serves(kind))
+def beside(kind: str, mechanism: str) -> bool:
+    """Whether ``mechanism`` also lets in whom the back end ``kind`` does not know."""
+    return Verdict.BESIDE in verdicts(kind, mechanism)
 
 
 def refusal(kind: str, mechanism: str) -> str:

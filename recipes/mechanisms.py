@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recipes import dovecot, dovecot_facts
+from recipes import bypass, dovecot, dovecot_facts, measured
 from recipes.backend import offered, smtpd_conf_path
 from recipes.mechanism_words import word
 from wizard.errors import PolicyError
@@ -38,7 +38,11 @@ def steps(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Step]:
     if wanted.policy.mechanisms.plaintext is Plaintext.NEVER:
         offer = tuple(name for name in offer if name not in PLAINTEXT)
     _refuse_dead_ends(wanted, offer)
+    if past := bypass.found(wanted.host):
+        yield Note(f"{past}. That ends now")
     for name in offer:
+        if measured.beside(recipe.types[0].type, name):
+            yield Note(f"{name}: whoever has a Kerberos ticket is let in, though no passdb may know him")
         if outdated := word(name).outdated:
             yield Note(f"{name} is outdated: {outdated} ({word(name).source})")
     yield from dovecot.offer(wanted, offer) if recipe.sasl_type == "dovecot" else _mech_list(wanted, offer)

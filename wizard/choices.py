@@ -92,7 +92,8 @@ def _dovecots_mechanism(host: Host, name: str, backend: Dovecot) -> Choice:
     off = _unserved(name, DOVECOT, backend)
     if not off and offered and name not in offered:
         off = f"Dovecot at {backend.address} does not offer it: see its auth_mechanisms"
-    off = off or dovecot_facts.refusal(host, name)
+    if not offered:
+        off = off or dovecot_facts.refusal(host, name)
     return Choice(name, name, str(word(name)), off, recommended=name in DOVECOT.usual)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import recipes
+from recipes import bypass
 from wizard import accountplaces, journal, packages, policyfile, policyrules, remembered
 from wizard.changes import InstallPackages
 from wizard.drift import Drift, drift
@@ -56,7 +57,7 @@ def in_force(host: Host) -> InForce:
     read = recipes.read(host)
     last = journal.last_policy(host.root)
     policy = remembered.reword(read, policyfile.parse(last) if last else Policy(), _usual(read))
-    return InForce(policy, tuple(recipes.notes(host)))
+    return InForce(policy, tuple(text for text in (bypass.found(host), *recipes.notes(host)) if text))
 
 
 def _usual(read: Policy) -> tuple[str, ...]:

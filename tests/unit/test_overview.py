@@ -277,3 +277,23 @@ def test_nothing_that_a_file_says_reaches_the_terminal_as_a_command(tree: Tree) 
     ]
     assert all(line.isprintable() for line in text), text
     assert any("?]0;owned?" in line for line in text)
+
+
+def test_mechanisms_that_go_past_saslauthd_need_attention(tree: Tree) -> None:
+    tree.postfix("3.10.13", {"cyrus_sasl_config_path": "/etc/postfix/sasl"}, {SUBMISSION: AUTH})
+    for plugin in ("libplain", "liblogin", "libcrammd5", "libdigestmd5", "libscram"):
+        tree.write(f"/usr/lib/x86_64-linux-gnu/sasl2/{plugin}.so.2", "")
+    told = {}
+    for listed in ("mech_list: digest-md5 cram-md5 plain", "mech_list: PLAIN LOGIN", "", "mech_list: OTP"):
+        tree.write("/etc/postfix/sasl/smtpd.conf", f"pwcheck_method: saslauthd\n{listed}\n")
+        told[listed] = " ".join(overview.overview(tree.host).attention)
+    conf = "/etc/postfix/sasl/smtpd.conf"
+    assert told["mech_list: digest-md5 cram-md5 plain"] == (
+        f"{conf}: DIGEST-MD5 and CRAM-MD5 never ask saslauthd: the SASL library looks the password up in "
+        "/etc/sasldb2, where nobody has an account: a mail program that picks one of them is refused. "
+        "Choosing a back end mends it"
+    )
+    assert "for there is no mech_list, and never ask saslauthd" in told[""]
+    assert (told["mech_list: PLAIN LOGIN"], told["mech_list: OTP"]) == ("", "")  # OTP is not installed
+    tree.write("/etc/postfix/sasl/smtpd.conf", "pwcheck_method: auxprop\nmech_list: CRAM-MD5\n")
+    assert overview.overview(tree.host).attention == ()

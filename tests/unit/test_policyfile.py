@@ -131,7 +131,7 @@ REFUSED = [
     ("mechanisms.offer", '[mechanisms]\noffer = ["ANONYMOUS"]', "lets everybody in"),
     ("mechanisms.offer", '[mechanisms]\noffer = ["SCRAM"]', "must be one of SCRAM-SHA-512"),
     ("mechanisms.offer", PAM + '[mechanisms]\noffer = ["PLAIN", "SCRAM-SHA-256"]',
-     'there is let in, and nobody else. Leave it out, or choose backend.type = "auxprop-sasldb" or "dovecot"'),
+     'let in, and nobody else. Leave it out, or choose backend.type = "auxprop-sasldb" or "dovecot"'),
     ("mechanisms.offer", '[backend]\ntype = "saslauthd-sasldb"\n[mechanisms]\noffer = ["CRAM-MD5"]',
      'choose backend.type = "auxprop-sasldb"'),
     ("mechanisms.plaintext", '[mechanisms]\nplaintext = "tls"', "must be one of tls-only, always, never"),
