@@ -53,7 +53,7 @@ def verdict(tried: Sequence[Tried], why: str = "") -> Verdict:
     front = _of(tried, Layer.POSTFIX)
     refused = [each for each in front if each.reply is not Reply.ACCEPTED]
     if not front:
-        return Verdict(False, "It fails at Postfix: nothing there can be logged in to.", _NO_AUTH)
+        return Verdict(False, "It fails at Postfix: a password gets nobody in there.", _NO_AUTH)
     if failing is None:
         return _behind_says_yes(behind, front, refused, why)
     if len(refused) == len(front):
@@ -78,7 +78,7 @@ def _behind_says_yes(behind: list[Tried], front: list[Tried], refused: list[Trie
     return Verdict(False, f"It fails at Postfix: {known}Postfix refuses it {count}.", why)
 
 
-_NO_AUTH = "smtpd_sasl_auth_enable is off, or no mechanism is offered: postfix-auth status says more."
+_NO_AUTH = "AUTH is off, or no mechanism for a password is offered: postfix-auth status says more."
 _PAST_IT = (
     "That password comes from somewhere else. Mechanisms that saslauthd can't check are looked up in "
     "/etc/sasldb2, past it: see mech_list in smtpd.conf."
