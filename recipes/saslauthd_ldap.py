@@ -34,8 +34,11 @@ _OURS = b"# the directory that saslauthd asks; written by postfix-auth\n"
 #: What turns "look the user up, then bind as the user" into something else.
 _OTHER_METHODS = ("ldap_auth_method", "ldap_use_sasl", "ldap_group_dn", "ldap_scope", "ldap_default_realm")
 
-#: Each comparison with a macro alone, and the attributes that hold addresses.
-_ASKED = re.compile(r"([A-Za-z][\w.;-]*)=%([A-Za-z])(?=\)|$)")
+#: What a filter asks with: each macro, those that hold a domain; each attribute that %u alone is compared
+#: with, those that hold addresses.
+_MACRO = re.compile(r"%([A-Za-z0-9])")
+_OF_DOMAIN = frozenset("drR123456789")
+_COMPARED = re.compile(r"([A-Za-z][\w.;-]*)=%u(?=\)|$)")
 _ADDRESSES = frozenset({"mail", "rfc822mailbox", "mailaddress", "maillocaladdress", "userprincipalname"})
 
 
@@ -144,17 +147,26 @@ def _read(host: Host, found: sasl.Saslauthd) -> SaslauthdLdap | None:
     )
 
 
+def called(pattern: str, *, joined: bool) -> tuple[Called, bool]:
+    """Return what accounts are called that the filter ``pattern`` finds, and whether any domain will do.
+
+    ``joined``: saslauthd has ``-r``, so that %u is the whole name. %r is the domain in either case.
+    """
+    macros = frozenset(_MACRO.findall(pattern))
+    if macros <= {"U"}:
+        return Called.BARE, True
+    compared = [name.lower() for name in _COMPARED.findall(pattern)]
+    whole = bool(macros & _OF_DOMAIN) or (bool(compared) and _ADDRESSES.issuperset(compared))
+    cut = not joined and not macros & {"r", "R"}
+    return Called.WHOLE if whole and "|" not in pattern else Called.EITHER, cut
+
+
 def _names(host: Host) -> Names:
-    """Return the names; of attributes only those for addresses tell whether there is a domain in them."""
     backend = _read(host, host.saslauthd)
-    pattern, cut = backend.filter if backend else "", not host.saslauthd.joins_realm
-    about = f"just as the filter {pattern} finds it{'; %u ends before the @' if cut else ''}"
-    asked = _ASKED.findall(pattern)
-    if asked and all(part == "U" for _, part in asked):
-        return user_names.found(host, about, Called.BARE, cut=True)
-    addresses = asked and all(part == "u" and name.lower() in _ADDRESSES for name, part in asked)
-    called = Called.WHOLE if addresses else Called.EITHER
-    return user_names.found(host, about, called, cut=cut)
+    pattern = backend.filter if backend else ""
+    kind, cut = called(pattern, joined=host.saslauthd.joins_realm)
+    told = "; %u ends before the @" if cut and "%u" in pattern else ""
+    return user_names.found(host, f"just as the filter {pattern} finds it{told}", kind, cut=cut)
 
 
 WAY = Way(SaslauthdLdap, "ldap", Realm.KEPT, _read, _names, option=_option, steps=_steps)

@@ -58,11 +58,11 @@ class Names:
     def traps(self, user: str) -> tuple[str, ...]:
         """Return what may surprise the admin, each as a sentence."""
         if not self.forms(user):
-            return (f"{user} is looked up as {self.looked_up(user)}, and nobody is called that",)
+            return (f"nobody gets in: {user} is looked up as {self.looked_up(user)}, which no account is called",)
         if self.cut:
             return (f"{user}@anything gets in too: let nothing depend on what follows the @",)
         if self.called is Called.EITHER and self.appended:
-            return (f"{user} is looked up as {self.looked_up(user)}: names without @ find nobody",)
+            return (f"{user} means {self.looked_up(user)}: accounts without a domain are not found",)
         return ()
 
 

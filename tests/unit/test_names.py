@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from recipes.saslauthd_ldap import called
 from recipes.user_names import Called, Names
 
 _HOSTS_OWN = Names("here", Called.BARE, "example.net")
@@ -52,3 +53,22 @@ def test_what_lets_more_in_than_was_meant_or_nobody_is_said() -> None:
     assert _SASLDB.traps("joe") == ()
     assert "joe@anything gets in too" in replace(_HOSTS_OWN, cut=True).traps("joe")[0]
     assert "joe@example.org" in replace(_HOSTS_OWN, appended="example.org").traps("joe")[0]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "with_r", "without"),
+    [
+        ("uid=%u", (Called.EITHER, False), (Called.EITHER, True)),
+        ("(mail=%u)", (Called.WHOLE, False), (Called.WHOLE, True)),
+        ("(|(uid=%u)(mail=%u))", (Called.EITHER, False), (Called.EITHER, True)),
+        ("(mail=%u@example.net)", (Called.EITHER, False), (Called.EITHER, True)),
+        ("(uid=%U)", (Called.BARE, True), (Called.BARE, True)),
+        ("(&(uid=%U)(mail=%U@%d))", (Called.WHOLE, False), (Called.WHOLE, True)),
+        ("(&(uid=%U)(mail=%U@%r))", (Called.WHOLE, False), (Called.WHOLE, False)),
+    ],
+)
+def test_what_a_filter_finds_says_what_is_typed(
+    pattern: str, with_r: tuple[Called, bool], without: tuple[Called, bool]
+) -> None:
+    assert called(pattern, joined=True) == with_r
+    assert called(pattern, joined=False) == without
