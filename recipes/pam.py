@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recipes.backend import asked
-from wizard.changes import CreateGroup, DeleteGroup, WriteFile
+from wizard.changes import CreateGroup, DeleteGroup, WriteFile, WriteLast
 from wizard.formats import pamd
 from wizard.ours import Kind
 from wizard.policy import SaslauthdPam
@@ -37,13 +37,22 @@ def steps(wanted: Wanted, backend: SaslauthdPam) -> Iterator[Step]:
     if not groups and path != GROUPS:
         yield Note(f"set by hand: only members of the groups in {path} may log in ({SERVICE}); kept")
         return
-    current = host.read(path)
-    comments = [line for line in _lines(current) if line.startswith("#")]
-    wish = "".join(f"{line}\n" for line in (*comments, *groups)).encode() if groups else None
-    if wish != current:
-        why = "the groups whose members may log in"
-        yield WriteFile(path, before=current, after=wish, owner="root", group="root", mode=0o644, reason=why)
-    yield from _service(host, restrict=bool(groups))
+    if groups:
+        current = host.read(path)
+        comments = [line for line in _lines(current) if line.startswith("#")]
+        wish = "".join(f"{line}\n" for line in (*comments, *groups)).encode()
+        yield WriteFile(
+            path,
+            before=current,
+            after=wish,
+            owner="root",
+            group="root",
+            mode=0o644,
+            reason="the groups whose members may log in",
+        )
+        yield from _restricted(host)
+    else:
+        yield from _opened(host, "every system user may log in again")
 
 
 def _groups(host: Host, groups: tuple[str, ...]) -> Iterator[Step]:
@@ -54,7 +63,6 @@ def _groups(host: Host, groups: tuple[str, ...]) -> Iterator[Step]:
             yield Note(f"the group {group} is new, and so empty: usermod -aG {group} NAME lets NAME in")
 
 
-_FOR_ALL, _NOBODY = "every system user may log in again", "nobody asks PAM any more"
 _FRESH = (
     "# who may log in to send mail: saslauthd asks for the service smtp\n"
     f"auth required pam_listfile.so {' '.join(_LIST_ARGUMENTS)}\n"
@@ -62,29 +70,32 @@ _FRESH = (
 ).encode()
 
 
-def _service(host: Host, *, restrict: bool, why: str = _FOR_ALL) -> Iterator[Step]:
+def _restricted(host: Host) -> Iterator[Step]:
+    """Yield what lets PAM look at the list."""
     text = host.read(SERVICE)
-    rules = pamd.read(SERVICE, text) if text is not None else ()
-    rule = _restriction(rules)
-    if restrict and rule is None:
-        if text is None:
-            yield WriteFile(
-                SERVICE,
-                before=None,
-                after=_FRESH,
-                owner="root",
-                group="root",
-                mode=0o644,
-                reason="asks for a password and for membership in an allowed group",
-            )
-        else:
-            add = pamd.AddRule("auth", "required", "pam_listfile.so", _LIST_ARGUMENTS, index=0)
-            yield Edit(SERVICE, add, "asks for membership in an allowed group first")
-    elif not restrict and text == _FRESH and host.made.has(Kind.PATH, SERVICE):
-        yield WriteFile(SERVICE, before=text, after=None, reason=why)
-    elif not restrict and rule is not None:
+    if text is None:
+        why = "asks for a password and for membership in an allowed group"
+        yield WriteFile(
+            SERVICE, before=None, after=_FRESH, owner="root", group="root", mode=0o644, reason=why
+        )
+    elif _restriction(host) is None:
+        add = pamd.AddRule("auth", "required", "pam_listfile.so", _LIST_ARGUMENTS, index=0)
+        yield Edit(SERVICE, add, "asks for membership in an allowed group first")
+
+
+def _opened(host: Host, why: str) -> Iterator[Step]:
+    """Yield what takes rule and list away, and the whole service if it is ours.
+
+    They go last: until saslauthd and smtpd have their new files, these say who may come in.
+    """
+    text, rule, listed = host.read(SERVICE), _restriction(host), host.read(GROUPS)
+    if rule:
         drop = pamd.DropRule(rule.type, rule.control, rule.module, rule.args)
-        yield Edit(SERVICE, drop, why)
+        ours = text == _FRESH and host.made.has(Kind.PATH, SERVICE)
+        left = None if ours else pamd.edit(SERVICE, text or b"", [drop])
+        yield WriteLast(SERVICE, before=text, after=left, reason=why)
+    if listed is not None:
+        yield WriteLast(GROUPS, before=listed, after=None, reason=why)
 
 
 def leave(wanted: Wanted) -> Iterator[Step]:
@@ -94,11 +105,10 @@ def leave(wanted: Wanted) -> Iterator[Step]:
     for kind, group in sorted(host.made.things):
         if kind is Kind.GROUP and group not in allowed and host.members(group) is not None:
             yield from _leave_group(host, group)
-    if isinstance(backend, SaslauthdPam) or not read(host):
+    if isinstance(backend, SaslauthdPam) or _restriction(host) is None:
         return
     if _ours(host):
-        yield WriteFile(GROUPS, before=host.read(GROUPS), after=None, reason=_NOBODY)
-        yield from _service(host, restrict=False, why=_NOBODY)
+        yield from _opened(host, "nobody asks PAM any more")
     elif asked(host) == "saslauthd" and host.saslauthd.mechanism == "pam":
         yield Note(f"set by hand: {SERVICE} lets members of some groups in only; nobody asks it now; kept")
 
@@ -113,20 +123,24 @@ def _leave_group(host: Host, group: str) -> Iterator[Step]:
 def _ours(host: Host) -> bool:
     """Whether the restriction came with an earlier change: the list did, and the service had none before."""
     first = host.made.first.get(SERVICE)
-    rule = _restriction(pamd.read(SERVICE, first)) if first is not None else None
-    return host.made.has(Kind.PATH, GROUPS) and _list_path(host) == GROUPS and rule is None
+    before = _restricting(first) if first is not None else None
+    return host.made.has(Kind.PATH, GROUPS) and _list_path(host) == GROUPS and before is None
 
 
-def _restriction(rules: tuple[Rule, ...]) -> Rule | None:
+def _restriction(host: Host) -> Rule | None:
+    text = host.read(SERVICE)
+    return _restricting(text) if text is not None else None
+
+
+def _restricting(text: bytes) -> Rule | None:
     """Return the rule that lets members of listed groups in only: ours, or one that somebody made by hand."""
-    listed = (rule for rule in rules if rule.module.endswith("pam_listfile.so"))
+    listed = (rule for rule in pamd.read(SERVICE, text) if rule.module.endswith("pam_listfile.so"))
     return next((rule for rule in listed if {"item=group", "sense=allow"}.issubset(rule.args)), None)
 
 
 def _list_path(host: Host) -> str:
     """Return the file that names the groups, or where it is to be made."""
-    text = host.read(SERVICE)
-    rule = _restriction(pamd.read(SERVICE, text)) if text is not None else None
+    rule = _restriction(host)
     named = (word.removeprefix("file=") for word in (rule.args if rule else ()) if word.startswith("file=/"))
     return next(named, GROUPS)
 
@@ -137,8 +151,7 @@ def _lines(text: bytes | None) -> list[str]:
 
 def read(host: Host) -> tuple[str, ...]:
     """Return the allowed groups in force; empty: every user."""
-    text = host.read(SERVICE)
-    if text is None or _restriction(pamd.read(SERVICE, text)) is None:
+    if _restriction(host) is None:
         return ()
     lines = (line.strip() for line in _lines(host.read(_list_path(host))))
     return tuple(line for line in lines if line and not line.startswith("#"))

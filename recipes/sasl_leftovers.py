@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recipes.backend import OWN_KEYS, OWN_PREFIXES, asked
-from wizard.changes import WriteFile
+from wizard.changes import WriteLast
 from wizard.formats import smtpdconf
 from wizard.ours import Kind
 from wizard.policy import Dovecot
@@ -30,7 +30,7 @@ def leave(wanted: Wanted) -> Iterator[Step]:
         if left:
             yield Note(f"{conf.path} has {', '.join(left)}, which nobody reads while Dovecot is asked; kept")
     elif host.made.has(Kind.PATH, conf.path) and {*conf.keys} <= {*left, *OWN_KEYS, "mech_list"}:
-        yield WriteFile(conf.path, before=host.read(conf.path), after=None, reason=_WHY)
+        yield WriteLast(conf.path, before=host.read(conf.path), after=None, reason=_WHY)
     elif conf.exists:
         for key in left:
             yield Edit(conf.path, smtpdconf.DropKey(key), _WHY)

@@ -32,6 +32,7 @@ from wizard.changes import (
     ShareSecrets,
     StatOverride,
     WriteFile,
+    WriteLast,
     codec,
     disk,
 )
@@ -95,6 +96,7 @@ CASES = {
     "a file is made": Case(_NEW),
     "a file is made in a directory that is there": Case(_NEW, (("etc/new/deep/other", b"", 0o600, 0),)),
     "a file is removed": Case(WriteFile("/etc/postfix/main.cf", b"a = b\n", None, reason=""), (_MAIN,)),
+    "a file is removed last": Case(WriteLast("/etc/postfix/main.cf", b"a = b\n", None, reason=""), (_MAIN,)),
     "a link is made": Case(MakeLink("/etc/new/link", "/x", reason="")),
     "a link is turned": Case(MakeLink("/etc/link", "/x", reason=""), links=(("etc/link", "/old"),)),
     "a directory is made": Case(MakeDirectory("/run/a/b", "root", "sasl", 0o710, reason="")),

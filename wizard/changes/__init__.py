@@ -16,7 +16,7 @@ from wizard.changes.directories import (
     RestoreOverride,
     StatOverride,
 )
-from wizard.changes.files import MakeLink, RestoreFile, WriteFile
+from wizard.changes.files import MakeLink, RestoreFile, WriteFile, WriteLast
 from wizard.changes.groups import CreateGroup, JoinGroup, LeaveGroup, RemoveGroup
 from wizard.changes.ldapvalues import RestoreValues, SetValues
 from wizard.changes.packages import InstallPackages, RemovePackages
@@ -70,6 +70,7 @@ KINDS: Mapping[str, type[Change]] = {
         ReloadService,
         StopService,
         DisableService,
+        WriteLast,
         QuitGroup,
         DeleteGroup,
         ReturnSecrets,
@@ -79,7 +80,7 @@ KINDS: Mapping[str, type[Change]] = {
     )
 }
 #: What takes something away that a service with its old files may need: made when all of them have new ones.
-REMOVALS = (QuitGroup, DeleteGroup, ReturnSecrets, DropLink, DropOverride, DropDirectory)
+REMOVALS = (WriteLast, QuitGroup, DeleteGroup, ReturnSecrets, DropLink, DropOverride, DropDirectory)
 
 UNDO_KINDS: Mapping[str, type[Undo]] = {
     kind.kind: kind
@@ -152,5 +153,6 @@ __all__ = [
     "Sweep",
     "Undo",
     "WriteFile",
+    "WriteLast",
     "service_state",
 ]

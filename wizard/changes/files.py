@@ -195,6 +195,16 @@ class WriteFile(Change):
 
 
 @dataclass(frozen=True, slots=True)
+class WriteLast(WriteFile):
+    """The same, but made when every service has its new files.
+
+    What says who may come in must not go away as long as anybody asks it.
+    """
+
+    kind: ClassVar[str] = "write-last"
+
+
+@dataclass(frozen=True, slots=True)
 class MakeLink(Change):
     """A symbolic link at ``path`` that leads to ``to``. What is no link there is never replaced."""
 
