@@ -58,7 +58,7 @@ class Names:
     def traps(self, user: str) -> tuple[str, ...]:
         """Return what may surprise the admin, each as a sentence."""
         if not self.forms(user):
-            return (f"nobody gets in: {user} is looked up as {self.looked_up(user)}, which no account is called",)
+            return (f"nobody gets in: {user} is looked up as {self.looked_up(user)}, which is nobody",)
         if self.cut:
             return (f"{user}@anything gets in too: let nothing depend on what follows the @",)
         if self.called is Called.EITHER and self.appended:
