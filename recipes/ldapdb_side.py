@@ -105,6 +105,10 @@ def _refuse(backend: AuxpropLdapdb, directory: Directory, *, mapped: bool) -> No
         raise PolicyError(_KEY, f"{must}, as long as there is no ldapmodify: apt install ldap-utils")
     if not directory.proxies:
         raise PolicyError("backend.id", f"nobody below {directory.suffix} has the uid {backend.id}")
+    if len(directory.proxies) > 1:
+        raise PolicyError(
+            "backend.id", f"can't be told apart: {' and '.join(directory.proxies)} have that uid"
+        )
     if found.policy in _IN_THE_WAY:
         raise PolicyError(
             _KEY,

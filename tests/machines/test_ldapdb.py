@@ -229,68 +229,88 @@ slapd -f /root/slapd.conf -h 'ldap:/// ldapi:///'
 """
 
 
-def test_what_can_not_be_asked_or_set_up_is_refused_with_the_reason(boot: Boot) -> None:
-    machine, before = set_up(boot)
-    untold = directory.told(machine)
+def refused(machine: Machine, **keys: str) -> str:
+    done = ask(machine, "plan", directory.back_end(**keys))
+    assert done.status == 2, done
+    return done.stderr
 
-    def refused(**keys: str) -> str:
-        done = ask(machine, "plan", directory.back_end(**keys))
-        assert done.status == 2, done
-        return done.stderr
 
-    assert "backend.uri: ldap://127.0.0.1:1 does not answer: 127.0.0.1 can't be" in refused(
-        uri='"ldap://127.0.0.1:1"'
-    )
-    assert "nowhere.example.com has no address" in refused(uri='"ldap://nowhere.example.com"')
-    assert "backend.uri: must be an LDAP URI" in refused(uri='"ldap://[mail.example.net]"')
-    assert "backend.id: nobody below dc=example,dc=net has the uid nobody" in refused(id='"nobody"')
-    assert "backend.mechanism" in refused(mechanism='"GSSAPI"')
+def test_what_can_not_be_asked_is_refused_with_the_reason(boot: Boot) -> None:
+    machine, _ = set_up(boot)
     machine.run("touch /etc/ldap/ldap.conf")  # or else its package would be fetched
-    assert "backend.starttls" in refused(starttls='"demand"')
-    assert "backend.password_file: /root/nothing" in refused(password_file='"/root/nothing"')
-    assert "backend.password_file: must be given" in refused(password_file="")
     machine.run(f"cp {PROXY_SECRET} /root/open; chmod 644 /root/open; umask 077; echo wrong >/root/wrong")
-    assert "mode 0644" in refused(password_file='"/root/open"')
-    assert f"password of {PROXY_ENTRY} is another one" in refused(password_file='"/root/wrong"')
+    before = state(machine)
+    for key, value, said in (
+        ("uri", "ldap://127.0.0.1:1", "backend.uri: ldap://127.0.0.1:1 does not answer: 127.0.0.1 can't be"),
+        ("uri", "ldap://nowhere.example.com", "nowhere.example.com has no address"),
+        ("uri", "ldap://[mail.example.net]", "backend.uri: must be an LDAP URI"),
+        ("id", "nobody", "backend.id: nobody below dc=example,dc=net has the uid nobody"),
+        ("mechanism", "GSSAPI", "backend.mechanism"),
+        ("starttls", "demand", "backend.starttls"),
+        ("password_file", "/root/nothing", "backend.password_file: /root/nothing"),
+        ("password_file", "", "backend.password_file: must be given"),
+        ("password_file", "/root/open", "mode 0644"),
+        ("password_file", "/root/wrong", f"backend.password_file: the password of {PROXY_ENTRY} is another"),
+    ):
+        assert said in refused(machine, **{key: f'"{value}"'}), (key, value)
     for name in ("chrooted", "mixed"):
         machine.write_file(POLICY, policy(CONFIGURED, CHROOTS[name]))
         done = machine.run([LAUNCHER, "plan", "-p", POLICY], check=False)
         assert (done.status, 'submission.chroot: must be "no"' in done.stderr) == (2, True)
+    assert state(machine) == before
 
-    def configured_refused(**keys: str) -> str:
-        return refused(configure="true", **keys)
 
-    def told_config(ldif: str) -> None:
-        directory.modify(machine, f"dn: cn=config\nchangetype: modify\n{ldif}", config=True)
+WITH_SLAPD_CONF = """
+systemctl stop slapd
+cat >/root/slapd.conf <<'END'
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+pidfile /run/slapd/slapd.pid
+modulepath /usr/lib/ldap
+moduleload back_mdb
+database mdb
+suffix dc=example,dc=net
+directory /var/lib/ldap
+END
+slapd -f /root/slapd.conf -h 'ldap:/// ldapi:///'
+"""
 
-    told_config("add: olcAuthzPolicy\nolcAuthzPolicy: from\n")
-    assert 'backend.configure: must be false: olcAuthzPolicy is "from"' in configured_refused()
-    told_config(
-        f"delete: olcAuthzPolicy\n-\nadd: olcAuthzRegexp\nolcAuthzRegexp: {FOREIGN.replace('boss', PROXY)}\n"
-    )
-    assert "this olcAuthzRegexp takes proxy" in configured_refused()
-    told_config("delete: olcAuthzRegexp\n")
-    database = "dn: olcDatabase={1}mdb,cn=config\nchangetype: modify\n"
-    directory.modify(
-        machine, f"{database}add: olcAccess\nolcAccess: {{0}}to * by self write by * read\n", config=True
-    )
-    assert "they could become anybody" in configured_refused()
-    directory.modify(machine, f"{database}delete: olcAccess\nolcAccess: {{0}}\n", config=True)
-    hashed = machine.run("slappasswd -s x").stdout.strip()
-    password = f"dn: {PROXY_ENTRY}\nchangetype: modify\nreplace: userPassword\nuserPassword: "
-    directory.modify(machine, f"{password}{hashed}\n")
-    machine.run("umask 077; echo x >/root/x")
-    assert "there it is {SSHA}: store it in clear" in configured_refused(password_file='"/root/x"')
-    directory.modify(machine, f"{password}x\n")
+
+def test_a_slapd_that_can_not_be_set_up_says_why(boot: Boot) -> None:
+    machine, before = set_up(boot)
+    untold = directory.told(machine)
+
+    def told(entry: str, ldif: str) -> None:
+        directory.modify(machine, f"dn: {entry}cn=config\nchangetype: modify\n{ldif}\n", config=True)
+
+    told("", "add: olcAuthzPolicy\nolcAuthzPolicy: from")
+    assert 'backend.configure: must be false: olcAuthzPolicy is "from"' in refused(machine, configure="true")
+    elsewhere = f"olcAuthzRegexp: {FOREIGN.replace('boss', PROXY)}"
+    told("", f"delete: olcAuthzPolicy\n-\nadd: olcAuthzRegexp\n{elsewhere}")
+    assert "this olcAuthzRegexp takes proxy" in refused(machine, configure="true")
+    told("", "delete: olcAuthzRegexp")
+    told("olcDatabase={1}mdb,", "add: olcAccess\nolcAccess: {0}to * by self write by * read")
+    assert "they could become anybody" in refused(machine, configure="true")
+    told("olcDatabase={1}mdb,", "delete: olcAccess\nolcAccess: {0}")
     machine.run("mv /usr/bin/ldapmodify /root")
-    assert "apt install ldap-utils" in configured_refused(password_file='"/root/x"')
-    machine.run("mv /root/ldapmodify /usr/bin")
+    assert "apt install ldap-utils" in refused(machine, configure="true")
+    machine.run("mv /root/ldapmodify /usr/bin; umask 077; echo x >/root/x")
+
+    hashed = machine.run("slappasswd -s x").stdout.strip()
+    replace_password = f"dn: {PROXY_ENTRY}\nchangetype: modify\nreplace: userPassword\nuserPassword: "
+    directory.modify(machine, f"{replace_password}{hashed}\n")
+    keys = {"configure": "true", "password_file": '"/root/x"'}
+    assert "there it is {SSHA}: store it in clear" in refused(machine, **keys)
+    directory.modify(machine, f"{replace_password}x\n")
     assert directory.told(machine) == untold
 
-    # slapd.conf, and no slapd at all
-    machine.run(
-        "systemctl stop slapd; slapd -f /usr/share/slapd/slapd.conf.test -h 'ldap:/// ldapi:///' || true"
-    )
-    assert "backend.uri: ldap://127.0.0.1 does not answer" in configured_refused()
+    # configured by slapd.conf, it is told in the words of that; then there is none at all
+    machine.run(["sh", "-euc", WITH_SLAPD_CONF])
+    shown = refused(machine, **keys)
+    assert "slapd is configured by slapd.conf" in shown
+    assert "ldap:///dc=example,dc=net??sub?" in shown.partition("  authz-regexp ")[2]
+    machine.run("kill $(cat /run/slapd/slapd.pid); while pgrep slapd; do sleep 0.1; done")
+    assert "backend.uri: ldap://127.0.0.1 does not answer" in refused(machine, configure="true")
     machine.run("systemctl start slapd")
     assert state(machine) == before

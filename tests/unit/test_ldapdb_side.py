@@ -119,6 +119,7 @@ def test_what_lets_it_speak_already_stays(played: Played, policy: str) -> None:
         (directory("from"), "backend.configure", "from"),
         (directory("all"), "backend.configure", "all"),
         (directory(proxies=()), "backend.id", "nobody below dc=a"),
+        (directory(proxies=(PROXY, "uid=proxy,ou=b,dc=a")), "backend.id", "uid=proxy,ou=b,dc=a"),
         (directory(regexps=("uid=(.*),cn=digest-md5,cn=auth uid=$1,dc=b",)), "backend.configure", "dc=b"),
         (Directory(why="it is elsewhere"), "backend.configure", "it is elsewhere. What has to be loaded"),
     ],
