@@ -37,7 +37,8 @@ done
 _STATE = """
 { find /etc -printf '%p %y %m %u %g %l\\n'; find /etc -type f ! -name sasldb2 -exec sha256sum {} +
   find /var/spool/postfix/var /var/spool/postfix/etc/sasldb2  # Postfix makes the other directories there
-  dpkg-statoverride --list; sasldblistusers2; systemctl is-enabled postfix saslauthd; pgrep -l saslauthd
+  dpkg-statoverride --list; sasldblistusers2; systemctl is-enabled postfix saslauthd
+  pgrep -l saslauthd | cut -d' ' -f2
 } 2>/dev/null | grep -v '/etc/[a-z]*-\\( \\|$\\)' | LC_ALL=C sort
 """
 
