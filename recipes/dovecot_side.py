@@ -14,7 +14,7 @@ from recipes import measured
 from recipes.backend import asked
 from recipes.dovecot_facts import INET
 from wizard import dovecot, processes
-from wizard.changes import WriteFile
+from wizard.changes import MakeDirectory, WriteFile
 from wizard.errors import HostError, PolicyError
 from wizard.ours import Kind
 from wizard.policy import Dovecot
@@ -43,6 +43,7 @@ def configured(wanted: Wanted, backend: Dovecot, offered: tuple[str, ...]) -> It
     if content != before:
         _refuse_unless_read(host, path, content, offered)
         why = "opens Dovecot's socket for Postfix, with the mechanisms to offer (SASL_README)"
+        yield from _directory(host, backend)
         yield WriteFile(path, before, content, owner="root", group="root", mode=0o644, reason=why)
         yield Act("dovecot", "reload", "reads its configuration anew")
     elif host.root.live and not facts.answer(backend.address, host):
@@ -62,9 +63,19 @@ def _refuse(host: Host, backend: Dovecot, offered: tuple[str, ...]) -> None:
             "backend.configure",
             f"must be false: {facts.host_of(address)} is not this host, and its Dovecot is set up there",
         )
-    place = _socket(host, address).rpartition("/")[0]
-    if not address.startswith(INET) and "postfix" in host.packages and not host.exists(place):
+    place, usual = _socket(host, address).rpartition("/")[0], f"{host.queue_directory}/private"
+    if not address.startswith(INET) and place != usual and not host.exists(place):
         raise PolicyError("backend.address", f"there is no directory {place}; private/auth is the usual one")
+
+
+def _directory(host: Host, backend: Dovecot) -> Iterator[Step]:
+    """Yield the directory of the socket where no Postfix has made it yet, as it will when it first starts."""
+    usual = f"{host.queue_directory}/private"
+    if host.exists(usual):
+        return
+    if _socket(host, facts.below_queue(backend.address, host)).startswith(f"{usual}/"):
+        why = "Dovecot makes its socket in it, and starts before Postfix"
+        yield MakeDirectory(usual, owner="postfix", group="root", mode=0o700, reason=why)
 
 
 def _refuse_unless_read(host: Host, path: str, content: bytes, offered: tuple[str, ...]) -> None:

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipes import ldapdb_side, user_names
+from recipes import ldapdb_probe, ldapdb_side, user_names
 from recipes.auxprop import USUAL
 from recipes.backend import BackendRecipe
 from recipes.chroot import after
@@ -113,6 +113,7 @@ def _tried(wanted: Wanted, backend: AuxpropLdapdb, keys: Mapping[str, str]) -> I
     if nobody.unknown:
         return
     if nobody.unreachable or nobody.code is None:
+        _tell(wanted.host, backend)
         raise PolicyError("backend.uri", _silence(wanted.host, backend))
     itself = lookup.check(keys, smtpd, timeout=_TIMEOUT, user=backend.id, password=keys["ldapdb_pw"])
     directory = find(wanted.host, backend)
@@ -127,6 +128,12 @@ def _tried(wanted: Wanted, backend: AuxpropLdapdb, keys: Mapping[str, str]) -> I
         "authzTo does not cover unknown ones. It may be told so (docs/databases.md):\n"
         + ldapdb_side.loadable(backend, directory, mapped=True)
     )
+
+
+def _tell(host: Host, backend: AuxpropLdapdb) -> None:
+    """Refuse with what the directory itself says is wrong, if it does."""
+    if found := ldapdb_probe.trouble(backend, host.platform.ca_file):
+        raise PolicyError(*found)
 
 
 def _silence(host: Host, backend: AuxpropLdapdb) -> str:
@@ -154,6 +161,7 @@ def _refuse(host: Host, backend: AuxpropLdapdb, directory: Directory, password: 
     if directory.slapd and not directory.proxies:
         raise PolicyError("backend.id", f"nobody below {directory.suffix} has the uid {backend.id}")
     if known:
+        _tell(host, backend)
         raise PolicyError(
             "backend.starttls" if backend.starttls is LdapdbStarttls.DEMAND else "backend.mechanism",
             f"{backend.uri} can't be asked with {backend.mechanism}, and libsasl does not say why: see "

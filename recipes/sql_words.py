@@ -46,9 +46,11 @@ def judged(
         return PolicyError("backend.database", f"{backend.database} can't be read {where}: {said or _SILENT}")
     if answer.code is None:
         return PolicyError("backend.hosts", f"{_named(host)} does not answer in time")
+    why = said or _connection_refused(host) or _SILENT
+    if chrooted and "could not translate host name" in why:  # which is found outside
+        why += "; Postfix copies /etc/hosts and /etc/resolv.conf there when it starts: restart it"
     return _not_let_in(said, backend, host) or PolicyError(
-        "backend.hosts",
-        f"{_named(host)} can't be asked {where}: {said or _connection_refused(host) or _SILENT}",
+        "backend.hosts", f"{_named(host)} can't be asked {where}: {why}"
     )
 
 
@@ -75,12 +77,18 @@ def _not_let_in(said: str, backend: AuxpropSql, host: str) -> PolicyError | None
     silent = backend.engine is SqlEngine.MYSQL and not _connection_refused(host)
     if not silent and not any(words in said for words in _NOT_LET_IN):
         return None
-    why = said.rpartition("FATAL: ")[2].strip() or "user or password is wrong"
+    why = _fatal(said) or "user or password is wrong"
     if why.startswith(_DATABASE):
         return PolicyError("backend.database", f"{_named(host)} says: {why}")
     if not backend.user:
         return PolicyError("backend.user", f"{_named(host)} lets nobody in without a name: {why}")
     return PolicyError("backend.password_file", f"{_named(host)} does not let {backend.user} in: {why}")
+
+
+def _fatal(said: str) -> str:
+    """Return why PostgreSQL let nobody in; it is asked twice, with TLS and without, and may only know one."""
+    told = [part.partition(" connection to server ")[0].strip() for part in said.split("FATAL: ")[1:]]
+    return next((why for why in told if not why.startswith("no pg_hba.conf")), next(iter(told), ""))
 
 
 def _query_refused(said: str, backend: AuxpropSql, host: str, options: Mapping[str, str]) -> PolicyError:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,15 @@ _PAGES = {
 }
 
 
-def where(key: str) -> str:
-    """Return where ``key`` is answered, as the beginning of a sentence; empty where the sentence tells."""
+def where(key: str, here: Collection[str] = ()) -> str:
+    """Return where ``key`` is answered, as the beginning of a sentence; empty where the sentence tells.
+
+    ``here`` are the sections of the page that is shown.
+    """
     page = _PAGES.get(key.partition(".")[0], "")
     if not page or label(key) == page:
         return ""
-    return f"{label(key)}, on the page {page}: "
+    return f"{label(key)}: " if key.partition(".")[0] in here else f"{label(key)}, on the page {page}: "
 
 
 def label(key: str) -> str:

@@ -109,6 +109,8 @@ class Field(Vertical):
         self._problem.update(f"{SIGNS.bad} {text}" if text else "")
         self._problem.display = bool(text)
         self.set_class(bool(text), "wrong")
+        if text and self._entry.has_focus:
+            self.call_after_refresh(self.scroll_visible, animate=False)
 
     def clear(self) -> None:
         """Take the text out."""

@@ -163,7 +163,8 @@ class Step(VerticalScroll, can_focus=False):
         self.adapt()
 
     def _complain(self, text: str) -> None:
-        self._complaint.say(f"{SIGNS.bad} {shown(text)}" if text else "")
+        lines = "\n".join(map(shown, text.splitlines()))
+        self._complaint.say(f"{SIGNS.bad} {lines}" if text else "")
         self._complaint.display = bool(text)
 
     async def incomplete(self) -> bool:
@@ -192,21 +193,25 @@ class Step(VerticalScroll, can_focus=False):
 
     def previewed(self, preview: Preview) -> str:
         """Take what the engine has worked out for the answers; return the field that says what is wrong."""
+        self._complain("")
         concerned = self._object(preview.key, preview.problem) if preview.problem else None
-        if concerned or not preview.problem:
-            self._complain("")
         for field in self.query(Field):
             if field is not concerned:
                 field.say()
         return concerned.label if concerned else ""
 
     def _object(self, key: str, message: str) -> Field | None:
-        """Show what is wrong with the answer to ``key``, beside its field if there is one; return that."""
+        """Show what is wrong with the answer to ``key``, beside its field if there is one; return that.
+
+        What has more than one line, such as what is to be typed elsewhere, needs the width below all fields.
+        """
         for field in self.query(Field):
             if field.key == key and field.wanted:
-                field.say(message)
+                first, _, more = message.partition("\n")
+                field.say(first)
+                self._complain(f"{field.label}: {message}" if more else "")
                 return field
-        self._complain(f"{where(key)}{message}")
+        self._complain(f"{where(key, self.sections)}{message}")
         return None
 
     @on(ChoiceList.Chosen)

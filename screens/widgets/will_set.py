@@ -30,12 +30,13 @@ class WillSet(Vertical):
 
     def begin(self, sections: tuple[str, ...]) -> None:
         """Be there for a step with ``sections`` of the policy, and forget what was said about the last."""
+        self._sections = sections
         self.display = bool(sections)
         self._say("")
 
     def wait(self) -> None:
         """Show that the engine is at work."""
-        if self.display and not self._said:
+        if self.display and (not self._said or self._said.startswith(SIGNS.bad)):
             self._say(f"{_LABEL}working it out ...")
 
     def show_preview(self, preview: Preview, said_by: str = "") -> None:
@@ -43,7 +44,9 @@ class WillSet(Vertical):
         if preview.problem and said_by:
             self._say(f"{SIGNS.bad} not possible like this, see {said_by}")
         elif preview.problem:
-            self._say("\n".join(self._broken(f"{SIGNS.bad} {where(preview.key)}{preview.problem}")))
+            self._say(
+                "\n".join(self._broken(f"{SIGNS.bad} {where(preview.key, self._sections)}{preview.problem}"))
+            )
         elif not preview.lines:
             pending = preview.plan is not None and preview.plan.pending
             self._say(
@@ -58,6 +61,7 @@ class WillSet(Vertical):
         return lines if len(lines) <= _LINES else [*lines[: _LINES - 1], "... pagedown shows all of it"]
 
     _said = ""
+    _sections: tuple[str, ...] = ()
 
     def _say(self, text: str) -> None:
         self._said = text

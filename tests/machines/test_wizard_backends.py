@@ -142,7 +142,7 @@ def _kerberos(server: Machine, other: Machine) -> None:
 _LISTENING = """
 cd /etc/postgresql/*/main
 echo "listen_addresses = '*'" >>postgresql.conf
-echo 'hostssl mail reader 192.0.2.0/24 scram-sha-256' >>pg_hba.conf
+echo 'hostssl all reader 192.0.2.0/24 scram-sha-256' >>pg_hba.conf
 systemctl restart postgresql
 """
 
@@ -254,6 +254,48 @@ def test_from_nothing_by_keys(boot: Boot, join: Callable[..., tuple[str, ...]], 
     assert "Nothing to do" in again.stdout
 
 
+_WRONG_IN_SQL = (
+    (Text("Hosts", "nowhere.example.net"), r"nowhere\.example\.net has no address"),
+    (Text("Hosts", "192.0.2.1:1"), "192.0.2.1:1 can't be asked"),
+    (Text("Password", "wrong", secret=True), r"does not let reader in: password"),
+    (Text("Database", "nothing"), "says: database"),
+    (Text("Query", "SELECT password FROM users"), "must contain %u"),
+    (Text("Query", "SELECT password FROM nothing WHERE name = '%u'"), "is not taken by"),
+)
+_WRONG_IN_LDAPDB = (
+    (Text("Directory", "ldap://nowhere.example.net"), r"nowhere\.example\.net has no address"),
+    (Text("Directory", "ldap://192.0.2.2"), "has a certificate"),
+    (Text("Password", "wrong", secret=True), "does not let proxy in"),
+    (Text("Its mechanism", "GSSAPI"), "does not offer GSSAPI"),
+)
+_WRONG = {"auxprop-sql": _WRONG_IN_SQL, "auxprop-ldapdb": _WRONG_IN_LDAPDB}
+
+
+@pytest.mark.parametrize("debian", [Debian.TRIXIE])
+@pytest.mark.parametrize("name", _WRONG)
+def test_what_is_wrong_is_said_at_its_field(boot: Boot, join: Callable[..., object], name: str) -> None:
+    way, server, other = WAYS[name], boot(Kind.DATABASES), boot(Kind.DATABASES, hostname=_ELSEWHERE)
+    join(server, other)
+    way.prepare(server, other)
+    server.run("systemctl restart postfix")  # its chroot knows the other machine's name since then
+    with server.interactive([LAUNCHER]) as terminal:
+        terminal.expect("Set up authenticated submission", timeout=30)
+        _next(terminal, "Back end")
+        _choose(terminal, way.title)
+        _fill_in(terminal, way.form)
+        terminal.expect("Will set  [a-z]", timeout=30)
+        right = {field.label: field for field in way.form if isinstance(field, Text)}
+        for wrong, said in _WRONG[name]:
+            _to_field(terminal, wrong.label, "shift+tab")
+            _fill_in(terminal, (wrong,))
+            screen = terminal.expect(said, timeout=60)
+            lines = screen.splitlines()
+            labelled = next(at for at, line in enumerate(lines) if line.startswith(f" {wrong.label}  "))
+            assert "✗" in lines[labelled + 1], screen
+            _fill_in(terminal, (right.get(wrong.label, Text(wrong.label, "DIGEST-MD5")),))
+        terminal.expect("Will set  [a-z]", timeout=60)
+
+
 def _next(terminal: Terminal, *pages: str) -> None:
     """Press enter until each page shows its name."""
     for page in pages:
@@ -304,12 +346,12 @@ def _fill_in(terminal: Terminal, form: tuple[Text | Tick, ...]) -> None:
         terminal.expect(rf"^ {re.escape(field.label)} .*({seen})")
 
 
-def _to_field(terminal: Terminal, label: str) -> None:
+def _to_field(terminal: Terminal, label: str, key: str = "tab") -> None:
     """Press tab until the cursor stands in the field."""
     for _ in range(12):
         if re.match(rf" {re.escape(label)}(  |$)", _at(terminal)):
             return
-        _move(terminal, "tab")
+        _move(terminal, key)
     raise AssertionError(f"no field {label!r}:\n{terminal.screen()}")
 
 
