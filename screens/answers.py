@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from wizard.policy import Mechanisms, Policy, SaslauthdPam, Submission, Tls, TlsSource
+from wizard.sasl import PLAINTEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -112,10 +113,18 @@ def start(situation: Situation, intent: Intent) -> Answers:
         return Answers(found, found, intent)
     proposed = Policy(
         backend=found.backend or SaslauthdPam(),
-        mechanisms=found.mechanisms or Mechanisms(),
+        mechanisms=_served(situation.in_force),
         tls=found.tls or Tls(source=TlsSource.SELF_SIGNED, names=(situation.host.fqdn,)),
         submission=found.submission or Submission(),
         authorization=found.authorization,
         smarthost=found.smarthost,
     )
     return Answers(found, proposed, intent)
+
+
+def _served(found: InForce) -> Mechanisms:
+    """Return the mechanisms in force without those that go past the back end, which nobody shall keep."""
+    mechanisms = found.policy.mechanisms or Mechanisms()
+    if not found.past:
+        return mechanisms
+    return replace(mechanisms, offer=tuple(name for name in mechanisms.offer if name in PLAINTEXT))

@@ -29,10 +29,14 @@ __all__ = ["Drift", "InForce", "accounts", "completed", "drift", "in_force", "ob
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """The policy read back from a host's live files. ``by_hand``: what no section can express; it is kept."""
+    """The policy read back from a host's live files. ``by_hand``: what no section can express; it is kept.
+
+    ``past``: what is offered, and goes past the back end.
+    """
 
     policy: Policy
     by_hand: tuple[str, ...]
+    past: str = ""
 
 
 def observe(root: Root) -> Host:
@@ -57,7 +61,7 @@ def in_force(host: Host) -> InForce:
     read = recipes.read(host)
     last = journal.last_policy(host.root)
     policy = remembered.reword(read, policyfile.parse(last) if last else Policy(), _usual(read))
-    return InForce(policy, tuple(text for text in (bypass.found(host), *recipes.notes(host)) if text))
+    return InForce(policy, tuple(recipes.notes(host)), bypass.found(host))
 
 
 def _usual(read: Policy) -> tuple[str, ...]:

@@ -109,8 +109,9 @@ def warning_lines(plan: Plan) -> Iterator[str]:
 
 
 def by_hand_lines(found: InForce) -> Iterator[str]:
-    """Yield, as comments of a policy file, what no section can express."""
-    yield from (f"# {shown(line)}" for text in found.by_hand for line in text.splitlines())
+    """Yield, as comments of a policy file, what no section can express or what is wrong with one."""
+    texts = (found.past, *found.by_hand)
+    yield from (f"# {shown(line)}" for text in texts for line in text.splitlines())
 
 
 def card_lines(card: Card) -> Iterator[str]:
