@@ -144,13 +144,9 @@ class DisableService(ServiceChange):
     kind: ClassVar[str] = "disable-service"
     verb: ClassVar[str] = "disable"
 
-    def done(self, root: Root) -> bool:
-        """Whether it does not; also where nothing boots."""
-        return not processes.enabled(self.service, root)
-
-    def capture(self, root: Root) -> tuple[Undo, ...]:
-        """Return that it does, as before."""
-        return () if self.done(root) else (Enable(self.service),)
+    def capture(self, root: Root) -> tuple[Undo, ...]:  # noqa: ARG002 - a plan has it only if it is needed
+        """Return that it does, as when this was planned: its defaults file may say otherwise by now."""
+        return (Enable(self.service),)
 
     def apply(self, root: Root) -> None:  # noqa: ARG002 - there is but one live host
         """Disable it; WizardError when systemctl can't."""
