@@ -74,10 +74,17 @@ def _spread(cell: str | Mapping[str, str]) -> dict[tuple[str, str], str]:
 
 
 def verdicts(kind: str, mechanism: str) -> frozenset[Verdict]:
-    """Return the verdicts on a mechanism where the back end works at all, one if the releases agree."""
-    cells = table()[kind].get(mechanism, {})
-    found = [verdict(replies) for replies in cells.values()]
-    return frozenset(one for one in found if one is not Verdict.FAILS or len(set(found)) == 1)
+    """Return the verdicts on a mechanism, one if the releases agree; a chroot alone spoils nothing."""
+    return judged(table()[kind].get(mechanism, {}))
+
+
+def judged(cells: Mapping[tuple[str, str], str]) -> frozenset[Verdict]:
+    """Return the verdicts on the replies for each release and chroot."""
+    found = {key: verdict(replies) for key, replies in cells.items()}
+    dead = {release for release in RELEASES if {found.get((release, c)) for c in CHROOTS} == {Verdict.FAILS}}
+    return frozenset(
+        one for (release, _), one in found.items() if one is not Verdict.FAILS or release in dead
+    )
 
 
 @cache

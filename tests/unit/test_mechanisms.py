@@ -72,3 +72,11 @@ def test_cells_are_written_down_only_as_far_as_they_differ_and_read_back_the_sam
         text = measured_file.toml({"dovecot": {"PLAIN": cells}})
         assert measured.parse(text) == {"dovecot": {"PLAIN": cells}}
     assert '"a"' in measured_file.toml({"x": {"PLAIN": dict.fromkeys(keys, "a")}})
+
+
+def test_a_chroot_alone_does_not_spoil_a_mechanism_but_a_release_does() -> None:
+    good, bad = "235 535 535", "454 454 454"
+    chrooted = {(r, c): bad if c == "chrooted" else good for r in RELEASES for c in CHROOTS}
+    assert measured.judged(chrooted) == {Verdict.SERVED}
+    older = {(r, c): bad if r == "12" else good for r in RELEASES for c in CHROOTS}
+    assert measured.judged(older) == {Verdict.SERVED, Verdict.FAILS}
