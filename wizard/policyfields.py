@@ -195,6 +195,11 @@ def _all_fields() -> Mapping[str, Field]:
 _FIELDS = _all_fields()
 
 
+def is_key(key: str) -> bool:
+    """Whether policies have this ``key``, such as ``smarthost.host``."""
+    return key == "backend.type" or key in _FIELDS
+
+
 def check_field(key: str, value: str) -> str | None:
     """Return what is wrong with the text ``value`` for ``key``, such as ``smarthost.host``; None: nothing.
 

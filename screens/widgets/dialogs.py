@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
@@ -12,7 +11,7 @@ from screens.labels import HELP
 from screens.widgets.field import Field
 from screens.widgets.pane import Pane
 from screens.widgets.step import Words
-from wizard.policy import Policy
+from wizard import policyfields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
-
-_SECTIONS = frozenset(section.name for section in fields(Policy))
 
 
 class HelpScreen(ModalScreen[None]):
@@ -39,8 +36,8 @@ class HelpScreen(ModalScreen[None]):
             yield Words(" ".join(found.text.split()))
             if found.named:
                 yield Words(f"In the documentation: {found.named}", classes="apart")
-            if self._topic.partition(".")[0] in _SECTIONS:
-                yield Words(f"In a policy file: {self._topic.partition(' ')[0]}")
+            if policyfields.is_key(key := self._topic.partition(" ")[0]):
+                yield Words(f"In a policy file: {key}")
             yield Words("any key goes back", classes="hint")
 
     def on_key(self, event: events.Key) -> None:

@@ -186,7 +186,9 @@ def test_every_help_fits_on_the_screen(site: Site) -> None:
         for topic, found in HELP.items():
             at.app.push_screen(HelpScreen(topic))
             await asyncio.sleep(0)
-            await at.see(found.label, "any key goes back")
+            text = await at.see(found.label, "any key goes back")
+            in_policies = topic.startswith("backend.") and topic != "backend.password"
+            assert ("In a policy file: backend." in text) is in_policies
             await at.press("x")
 
     site.drive(script)
