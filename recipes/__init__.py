@@ -30,7 +30,6 @@ from recipes import (
     tls,
 )
 from wizard import processes, services
-from wizard.errors import PolicyError
 from wizard.policy import Policy
 from wizard.steps import Note
 
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from recipes.backend import BackendRecipe
+    from recipes.shown import Shown
     from recipes.user_names import Names
     from wizard.host import Host
     from wizard.policy import Backend
@@ -68,23 +68,18 @@ _LEAVES: tuple[Callable[[Wanted], Iterator[Step]], ...] = (
 
 
 def backend_recipe(policy: Policy) -> BackendRecipe | None:
-    """Return the recipe of the policy's back end; None if the policy has no back end.
-
-    Raises:
-        PolicyError: when there is no recipe for it.
-
-    """
-    if policy.backend is None:
-        return None
-    found = recipe_of(type(policy.backend))
-    if found is None:
-        raise PolicyError("backend.type", f"{policy.backend.type} is not available in this version")
-    return found
+    """Return the recipe of the policy's back end; None if the policy has no back end."""
+    return recipe_of(type(policy.backend)) if policy.backend else None
 
 
-def recipe_of(kind: type[Backend]) -> BackendRecipe | None:
-    """Return the recipe that handles ``kind``, None if there is none."""
-    return next((recipe for recipe in BACKENDS if kind in recipe.types), None)
+def recipe_of(kind: type[Backend]) -> BackendRecipe:
+    """Return the recipe that handles ``kind``."""
+    return next(recipe for recipe in BACKENDS if kind in recipe.types)
+
+
+def shown(kind: type[Backend]) -> Shown:
+    """Return what an admin is told of ``kind``."""
+    return next(face for face in recipe_of(kind).shown if face.kind is kind)
 
 
 def needed_packages(policy: Policy, host: Host) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from recipes import chroot, user_names
 from recipes.backend import BackendRecipe, asked
+from recipes.shown import IN_SASLDB, Shown
 from wizard.policy import AuxpropSasldb, SaslauthdSasldb
 from wizard.steps import Note
 
@@ -42,7 +43,7 @@ def _read(host: Host) -> Backend | None:
 
 
 SASLDB = BackendRecipe(
-    types=(AuxpropSasldb,),
+    shown=(Shown(AuxpropSasldb, "Accounts of their own, in sasldb", "mail only; all mechanisms", IN_SASLDB),),
     needs=("sasldb",),
     usual=USUAL,
     owns_accounts=True,

@@ -14,6 +14,7 @@ from wizard.steps import Act, Edit, Note, set_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from recipes.shown import Shown
     from recipes.user_names import Names
     from wizard.host import Host
     from wizard.policy import Backend, Policy
@@ -24,15 +25,15 @@ if TYPE_CHECKING:
 class BackendRecipe:
     """One family of back ends, as data and three functions.
 
-    ``types``: the policy classes it handles, whose mechanisms are the same. ``needs``: capabilities of the
-    platform's package table. ``usual``: the mechanisms it offers unless told.
+    ``shown``: its back ends, whose mechanisms are the same. ``needs``: capabilities of the platform's
+    package table. ``usual``: the mechanisms it offers unless told.
     ``owns_accounts``: whether a test account can be made in it. ``keys``: its entries in smtpd.conf.
     ``steps``: whatever else it needs. ``read``: the same back from a host, None if it is another one.
     ``names``: how it looks up user names on a host where it is in force.
     ``sasl_type``: whom smtpd asks, the SASL library or Dovecot (postconf(5), smtpd_sasl_type).
     """
 
-    types: tuple[type[Backend], ...]
+    shown: tuple[Shown, ...]
     needs: tuple[str, ...]
     usual: tuple[str, ...]
     owns_accounts: bool
@@ -41,6 +42,11 @@ class BackendRecipe:
     read: Callable[[Host], Backend | None]
     names: Callable[[Host], Names]
     sasl_type: str = "cyrus"
+
+    @property
+    def types(self) -> tuple[type[Backend], ...]:
+        """The policy classes it handles."""
+        return tuple(shown.kind for shown in self.shown)
 
     @property
     def serves(self) -> frozenset[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from recipes import chroot, dovecot_facts, dovecot_side, user_names
 from recipes.backend import BackendRecipe
 from recipes.dovecot_facts import INET, below_queue
+from recipes.shown import Shown
 from recipes.user_names import Called
 from wizard import check_dovecot, syntax
 from wizard.errors import PolicyError
@@ -105,7 +106,15 @@ def _names(host: Host) -> Names:
 
 
 DOVECOT = BackendRecipe(
-    types=(Dovecot,),
+    shown=(
+        Shown(
+            Dovecot,
+            "Dovecot",
+            "the accounts that Dovecot knows",
+            "the accounts are Dovecot's: its passdb, which doveconf -n shows, says where they are made",
+            domains=False,  # it has realms of its own, and is not told Postfix's
+        ),
+    ),
     needs=("dovecot",),
     usual=("PLAIN", "LOGIN"),
     owns_accounts=False,

@@ -16,6 +16,7 @@ from recipes.auxprop import USUAL
 from recipes.backend import BackendRecipe
 from recipes.chroot import after
 from recipes.ldapdb_directory import find, is_proven
+from recipes.shown import Shown
 from recipes.user_names import Called
 from wizard import ldap, lookup
 from wizard.errors import PolicyError
@@ -204,7 +205,15 @@ def _read(host: Host) -> Backend | None:
 
 
 LDAPDB = BackendRecipe(
-    types=(AuxpropLdapdb,),
+    shown=(
+        Shown(
+            AuxpropLdapdb,
+            "An LDAP directory, read by SASL",
+            "passwords in clear in it",
+            "the accounts are those of the directory at {0.uri}, and made there",
+            remote=True,
+        ),
+    ),
     needs=("ldapdb",),
     usual=USUAL,
     owns_accounts=False,

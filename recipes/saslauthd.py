@@ -21,15 +21,12 @@ from recipes import (
 )
 from recipes.backend import BackendRecipe
 from recipes.saslauthd_way import Realm, Way
+from recipes.shown import IN_SASLDB, OF_THIS_HOST, Shown
 from wizard import processes, sasl
 from wizard.formats import shellvars
 from wizard.policy import (
     Saslauthd,
-    SaslauthdGetpwent,
-    SaslauthdKerberos5,
-    SaslauthdLdap,
     SaslauthdPam,
-    SaslauthdRimap,
     SaslauthdSasldb,
     SaslauthdShadow,
 )
@@ -86,22 +83,36 @@ def _realm_of_bare_names(wanted: Wanted) -> Iterator[Note]:
         )
 
 
-_WAYS: tuple[Way, ...] = (
-    Way(SaslauthdPam, "pam", Realm.CUT_IN_USE, _read_pam, user_names.of_this_host, steps=_pam),
+_SHOWN_PAM = Shown(
+    SaslauthdPam, "System accounts, through PAM", "logins on this host", OF_THIS_HOST, domains=False
+)
+_SHOWN_SHADOW = Shown(
+    SaslauthdShadow,
+    "System accounts, from /etc/shadow",
+    "like PAM, without its rules",
+    OF_THIS_HOST,
+    domains=False,
+)
+_SHOWN_SASLDB = Shown(
+    SaslauthdSasldb, "Accounts in sasldb, through saslauthd", "sasldb itself offers more", IN_SASLDB
+)
+_SYSTEM: tuple[Way, ...] = (
+    Way(_SHOWN_PAM, "pam", Realm.CUT_IN_USE, _read_pam, user_names.of_this_host, steps=_pam),
     Way(
-        SaslauthdShadow,
+        _SHOWN_SHADOW,
         "shadow",
         Realm.CUT_IN_USE,
         _read_shadow,
         user_names.of_this_host,
         steps=_open_to_any_domain,
     ),
-    Way(SaslauthdSasldb, "sasldb", Realm.CUT, _read_sasldb, user_names.in_sasldb, steps=_realm_of_bare_names),
-    saslauthd_rimap.WAY,
-    saslauthd_ldap.WAY,
-    saslauthd_kerberos5.WAY,
     saslauthd_getpwent.WAY,
 )
+_SASLDB = Way(
+    _SHOWN_SASLDB, "sasldb", Realm.CUT, _read_sasldb, user_names.in_sasldb, steps=_realm_of_bare_names
+)
+_REMOTE: tuple[Way, ...] = (saslauthd_rimap.WAY, saslauthd_ldap.WAY, saslauthd_kerberos5.WAY)
+_WAYS = (*_SYSTEM, _SASLDB, *_REMOTE)
 
 
 def _keys(wanted: Wanted) -> dict[str, str]:
@@ -119,7 +130,7 @@ def _backend(wanted: Wanted) -> Saslauthd:
 
 def _way(wanted: Wanted) -> Way:
     backend = _backend(wanted)
-    return next(way for way in _WAYS if way.kind is type(backend))
+    return next(way for way in _WAYS if way.shown.kind is type(backend))
 
 
 def _steps(wanted: Wanted) -> Iterator[Step]:
@@ -233,7 +244,7 @@ def _names(host: Host) -> Names:
 
 
 SYSTEM_USERS = BackendRecipe(
-    types=(SaslauthdPam, SaslauthdShadow, SaslauthdGetpwent),
+    shown=tuple(way.shown for way in _SYSTEM),
     needs=("saslauthd",),
     usual=("PLAIN", "LOGIN"),
     owns_accounts=False,
@@ -242,5 +253,5 @@ SYSTEM_USERS = BackendRecipe(
     read=_read,
     names=_names,
 )
-SASLDB = replace(SYSTEM_USERS, types=(SaslauthdSasldb,), needs=("saslauthd", "sasldb"), owns_accounts=True)
-ELSEWHERE = replace(SYSTEM_USERS, types=(SaslauthdRimap, SaslauthdLdap, SaslauthdKerberos5))
+SASLDB = replace(SYSTEM_USERS, shown=(_SHOWN_SASLDB,), needs=("saslauthd", "sasldb"), owns_accounts=True)
+ELSEWHERE = replace(SYSTEM_USERS, shown=tuple(way.shown for way in _REMOTE))

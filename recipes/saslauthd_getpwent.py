@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from recipes import user_names
 from recipes.saslauthd_way import Realm, Way
+from recipes.shown import OF_THIS_HOST, Shown
 from wizard.errors import PolicyError
 from wizard.policy import SaslauthdGetpwent
 from wizard.steps import Note
@@ -61,4 +62,12 @@ def _read(_: Host, found: sasl.Saslauthd) -> SaslauthdGetpwent:
     return SaslauthdGetpwent(threads=found.threads, cache=found.caches)
 
 
-WAY = Way(SaslauthdGetpwent, "getpwent", Realm.CUT_IN_USE, _read, user_names.of_this_host, steps=_steps)
+_SHOWN = Shown(
+    SaslauthdGetpwent,
+    "System accounts, through getpwent",
+    "where there is no /etc/shadow",
+    OF_THIS_HOST,
+    hopeless,
+    domains=False,
+)
+WAY = Way(_SHOWN, "getpwent", Realm.CUT_IN_USE, _read, user_names.of_this_host, steps=_steps)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from recipes import user_names
 from recipes.saslauthd_way import Realm, Way
+from recipes.shown import Shown
 from recipes.user_names import Called
 from wizard import kerberos, reach
 from wizard.errors import PolicyError
@@ -111,4 +112,11 @@ def _names(host: Host) -> Names:
     return user_names.found(host, about, Called.WHOLE, realm=realm)
 
 
-WAY = Way(SaslauthdKerberos5, "kerberos5", Realm.CUT, _read, _names, steps=_steps)
+_SHOWN = Shown(
+    SaslauthdKerberos5,
+    "Kerberos 5",
+    "tries the password at the KDC",
+    "the accounts are those of the Kerberos realm: its kadmin makes and removes them",
+    remote=True,
+)
+WAY = Way(_SHOWN, "kerberos5", Realm.CUT, _read, _names, steps=_steps)

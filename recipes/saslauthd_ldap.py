@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from recipes import ldap_trial, user_names
 from recipes.saslauthd_way import Realm, Way
+from recipes.shown import Shown
 from recipes.user_names import Called
 from wizard.changes import WriteFile
 from wizard.errors import PolicyError
@@ -169,4 +170,11 @@ def _names(host: Host) -> Names:
     return user_names.found(host, f"just as the filter {pattern} finds it{told}", kind, cut=cut)
 
 
-WAY = Way(SaslauthdLdap, "ldap", Realm.KEPT, _read, _names, option=_option, steps=_steps)
+_SHOWN = Shown(
+    SaslauthdLdap,
+    "An LDAP directory, through saslauthd",
+    "tries the password there",
+    "the accounts are those of the directory at {0.servers[0]}, and made there",
+    remote=True,
+)
+WAY = Way(_SHOWN, "ldap", Realm.KEPT, _read, _names, option=_option, steps=_steps)

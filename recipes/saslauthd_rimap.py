@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from recipes import user_names
 from recipes.saslauthd_way import Realm, Way
+from recipes.shown import Shown
 from recipes.user_names import Called
 from wizard import reach
 from wizard.errors import PolicyError
@@ -96,4 +97,11 @@ def _names(host: Host) -> Names:
     return user_names.found(host, about, Called.EITHER, cut=cut)
 
 
-WAY = Way(SaslauthdRimap, "rimap", Realm.KEPT, _read, _names, option=_option, steps=_steps)
+_SHOWN = Shown(
+    SaslauthdRimap,
+    "Another IMAP server",
+    "tries the password there",
+    "the accounts are those of the IMAP server {0.server}, and made there",
+    remote=True,
+)
+WAY = Way(_SHOWN, "rimap", Realm.KEPT, _read, _names, option=_option, steps=_steps)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from recipes.shown import Shown
     from recipes.user_names import Names
     from wizard import sasl
     from wizard.host import Host
-    from wizard.policy import Backend, Saslauthd
+    from wizard.policy import Backend
     from wizard.steps import Step, Wanted
 
 
@@ -36,13 +37,13 @@ def _no_steps(_: Wanted) -> Iterator[Step]:
 class Way:
     """One way.
 
-    ``kind``: the policy's class for it, ``mechanism`` saslauthd's own word. ``read``: the policy from a host
+    ``shown``: its face, ``mechanism`` saslauthd's own word. ``read``: the policy from a host
     where it is in force, with saslauthd's tuning as found; None if no policy can say it. ``names``: how it
     looks up user names there.
     ``option``: what ``-O`` has to say, empty for nothing. ``steps``: what else it needs.
     """
 
-    kind: type[Saslauthd]
+    shown: Shown
     mechanism: str
     realm: Realm
     read: Callable[[Host, sasl.Saslauthd], Backend | None]

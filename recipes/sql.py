@@ -12,6 +12,7 @@ from recipes import name_fence, sql_reach, sql_trial, user_names
 from recipes.auxprop import USUAL
 from recipes.backend import BackendRecipe
 from recipes.chroot import after, link_back
+from recipes.shown import Shown
 from recipes.user_names import Called
 from wizard.errors import PolicyError
 from wizard.passwordfile import read_password_file
@@ -141,7 +142,14 @@ def _names(host: Host) -> Names:
 
 
 SQL = BackendRecipe(
-    types=(AuxpropSql,),
+    shown=(
+        Shown(
+            AuxpropSql,
+            "An SQL database",
+            "passwords in clear in a table",
+            "the accounts are rows in the database {0.database}, and made there",
+        ),
+    ),
     needs=("sql",),
     usual=USUAL,
     owns_accounts=False,

@@ -10,42 +10,16 @@ from wizard.accountgroups import Members
 from wizard.accounts import Sasldb
 from wizard.choices import owns_accounts
 from wizard.errors import HostError
-from wizard.policy import (
-    AuxpropLdapdb,
-    AuxpropSql,
-    Dovecot,
-    Saslauthd,
-    SaslauthdGetpwent,
-    SaslauthdKerberos5,
-    SaslauthdLdap,
-    SaslauthdPam,
-    SaslauthdRimap,
-    SaslauthdShadow,
-)
+from wizard.policy import Saslauthd, SaslauthdPam
 from wizard.processes import running
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from wizard.accounts import Account
     from wizard.host import Host
     from wizard.policy import Backend
     from wizard.secret import Secret
 
 Place: TypeAlias = Sasldb | Members
-
-_SYSTEM = "the accounts are the system's own: adduser makes them, deluser removes them"
-_ELSEWHERE: Mapping[type[Backend], str] = {
-    SaslauthdPam: _SYSTEM,
-    SaslauthdShadow: _SYSTEM,
-    SaslauthdGetpwent: _SYSTEM,
-    SaslauthdRimap: "the accounts are those of the IMAP server {0.server}, and made there",
-    SaslauthdLdap: "the accounts are those of the directory at {0.servers[0]}, and made there",
-    SaslauthdKerberos5: "the accounts are those of the Kerberos realm: its kadmin makes and removes them",
-    AuxpropSql: "the accounts are rows in the database {0.database}, and made there",
-    AuxpropLdapdb: "the accounts are those of the directory at {0.uri}, and made there",
-    Dovecot: "the accounts are Dovecot's: its passdb, which doveconf -n shows, says where they are made",
-}
 
 
 def of(host: Host) -> Place:
@@ -67,7 +41,7 @@ def of(host: Host) -> Place:
 
 def elsewhere(backend: Backend) -> str:
     """Return who keeps the accounts of ``backend``, and where they are made."""
-    return _ELSEWHERE.get(type(backend), "the accounts are made elsewhere").format(backend)
+    return recipes.shown(type(backend)).accounts.format(backend)
 
 
 def set_password(host: Host, sasldb: Sasldb, account: Account, password: Secret) -> None:

@@ -6,27 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import recipes
-from recipes import dovecot_facts, measured, saslauthd_getpwent
+from recipes import dovecot_facts, measured
 from recipes.dovecot import DOVECOT
 from recipes.mechanism_words import word
-from wizard.policy import (
-    AuxpropLdapdb,
-    AuxpropSasldb,
-    AuxpropSql,
-    Dovecot,
-    SaslauthdGetpwent,
-    SaslauthdKerberos5,
-    SaslauthdLdap,
-    SaslauthdPam,
-    SaslauthdRimap,
-    SaslauthdSasldb,
-    SaslauthdShadow,
-)
+from wizard.policy import BACKENDS, Dovecot, SaslauthdPam
 from wizard.sasl import PREFERENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from recipes.backend import BackendRecipe
     from wizard.host import Host
     from wizard.policy import Backend
@@ -43,48 +29,27 @@ class Choice:
     recommended: bool = False
 
 
-#: A title and a few words: with both on one line the list leaves room for the chosen one's fields.
-_BACKENDS: Mapping[type[Backend], tuple[str, str]] = {
-    SaslauthdPam: ("System accounts, through PAM", "logins on this host"),
-    AuxpropSasldb: ("Accounts of their own, in sasldb", "mail only; all mechanisms"),
-    SaslauthdShadow: ("System accounts, from /etc/shadow", "like PAM, without its rules"),
-    SaslauthdSasldb: ("Accounts in sasldb, through saslauthd", "sasldb itself offers more"),
-    SaslauthdRimap: ("Another IMAP server", "tries the password there"),
-    SaslauthdLdap: ("An LDAP directory, through saslauthd", "tries the password there"),
-    SaslauthdKerberos5: ("Kerberos 5", "tries the password at the KDC"),
-    SaslauthdGetpwent: ("System accounts, through getpwent", "where there is no /etc/shadow"),
-    AuxpropSql: ("An SQL database", "passwords in clear in a table"),
-    AuxpropLdapdb: ("An LDAP directory, read by SASL", "passwords in clear in it"),
-    Dovecot: ("Dovecot", "the accounts that Dovecot knows"),
-}
-
-
 def backends(host: Host) -> tuple[Choice, ...]:
     """Return every back end, the ones that can't be set up on ``host`` with the reason."""
+    known = (recipes.shown(kind) for kind in BACKENDS.values())
     return tuple(
         Choice(
-            kind.type,
-            title,
-            about,
-            off=_why_not(kind, host),
-            recommended=kind is SaslauthdPam,
+            shown.kind.type,
+            shown.title,
+            shown.about,
+            off=shown.hopeless(host),
+            recommended=shown.kind is SaslauthdPam,
         )
-        for kind, (title, about) in _BACKENDS.items()
+        for shown in known
     )
-
-
-def _why_not(kind: type[Backend], host: Host) -> str:
-    if kind is SaslauthdGetpwent:
-        return saslauthd_getpwent.hopeless(host)
-    return "" if recipes.recipe_of(kind) else "not available in this version"
 
 
 def mechanisms(host: Host, backend: Backend) -> tuple[Choice, ...]:
     """Return every mechanism in the order to offer them, with the reason where ``backend`` can't serve it."""
-    recipe = recipes.recipe_of(type(backend))
     if isinstance(backend, Dovecot):
         return tuple(_dovecots_mechanism(host, name, backend) for name in PREFERENCE)
-    return tuple(_mechanism(host, name, recipe, backend) for name in PREFERENCE) if recipe else ()
+    recipe = recipes.recipe_of(type(backend))
+    return tuple(_mechanism(host, name, recipe, backend) for name in PREFERENCE)
 
 
 def _dovecots_mechanism(host: Host, name: str, backend: Dovecot) -> Choice:
@@ -111,19 +76,14 @@ def _unserved(name: str, recipe: BackendRecipe, backend: Backend) -> str:
 
 def usual_mechanisms(backend: Backend) -> tuple[str, ...]:
     """Return what ``backend`` offers unless told otherwise."""
-    recipe = recipes.recipe_of(type(backend))
-    return recipe.usual if recipe else ()
+    return recipes.recipe_of(type(backend)).usual
 
 
 def has_realms(backend: Backend) -> bool:
-    """Whether there may be a domain in the names of ``backend``'s accounts, so that a realm finds them.
-
-    Dovecot, which has realms of its own, is not told Postfix's.
-    """
-    return not isinstance(backend, SaslauthdPam | SaslauthdShadow | SaslauthdGetpwent | Dovecot)
+    """Whether there may be a domain in the names of ``backend``'s accounts, so that a realm finds them."""
+    return recipes.shown(type(backend)).domains
 
 
 def owns_accounts(backend: Backend) -> bool:
     """Whether accounts are made in ``backend`` itself, so that one can be made for a test."""
-    recipe = recipes.recipe_of(type(backend))
-    return bool(recipe and recipe.owns_accounts)
+    return recipes.recipe_of(type(backend)).owns_accounts

@@ -68,8 +68,7 @@ def _usual(read: Policy) -> tuple[str, ...]:
     """Return the mechanisms that an empty list means with the back end in force."""
     if isinstance(read.backend, Dovecot) and not read.backend.configure and read.mechanisms:
         return read.mechanisms.offer  # whatever Dovecot offers
-    recipe = recipes.recipe_of(type(read.backend)) if read.backend else None
-    return recipe.usual if recipe else ()
+    return recipes.recipe_of(type(read.backend)).usual if read.backend else ()
 
 
 def completed(policy: Policy, host: Host) -> Policy:
@@ -93,10 +92,10 @@ def _served(whole: Policy, before: Backend | None) -> Policy:
     if isinstance(whole.backend, Dovecot) and not isinstance(before, Dovecot) and whole.mechanisms:
         # what another one could verify says nothing of the passwords that Dovecot has
         return replace(whole, mechanisms=replace(whole.mechanisms, offer=()))
-    recipe = recipes.recipe_of(type(whole.backend)) if whole.backend else None
-    if recipe is None or whole.mechanisms is None:
+    if whole.backend is None or whole.mechanisms is None:
         return whole
-    left = tuple(name for name in whole.mechanisms.offer if name in recipe.serves)
+    serves = recipes.recipe_of(type(whole.backend)).serves
+    left = tuple(name for name in whole.mechanisms.offer if name in serves)
     return replace(whole, mechanisms=replace(whole.mechanisms, offer=left))
 
 

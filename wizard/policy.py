@@ -201,13 +201,13 @@ class Dovecot:
 
 Backend: TypeAlias = (
     SaslauthdPam
+    | AuxpropSasldb
     | SaslauthdShadow
-    | SaslauthdGetpwent
     | SaslauthdSasldb
     | SaslauthdRimap
     | SaslauthdLdap
     | SaslauthdKerberos5
-    | AuxpropSasldb
+    | SaslauthdGetpwent
     | AuxpropSql
     | AuxpropLdapdb
     | Dovecot

@@ -10,11 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import recipes
 from wizard import processes, reach
 from wizard.changes import codec
 from wizard.errors import HostError
 from wizard.events import Event
-from wizard.policy import AuxpropLdapdb, SaslauthdKerberos5, SaslauthdLdap, SaslauthdRimap
+from wizard.policy import SaslauthdRimap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 _PROJECT = Path(__file__).resolve().parent.parent
 _UNSHARE = ("unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--propagation", "private")
 _SERVICES = ("postfix", "saslauthd", "dovecot")
-_ASK_A_SERVER = (SaslauthdRimap, SaslauthdLdap, SaslauthdKerberos5, AuxpropLdapdb)
 _ALONE = "in a rehearsal no other server can be asked, so nobody logs in with the right password"
 
 
@@ -44,7 +44,7 @@ def rehearse(plan: Plan, host: Host, *, user: str = "", password: Secret | None 
     if os.geteuid() != 0:
         raise HostError("only root can make a shadow of this host: run it as root")
     backend = plan.whole.backend
-    if isinstance(backend, _ASK_A_SERVER) and password is not None:
+    if backend and recipes.shown(type(backend)).remote and password is not None:
         yield Event("alone", _ALONE)
         user, password = "", None
     work: dict[str, codec.Json] = {

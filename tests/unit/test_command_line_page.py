@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, get_type_hints
 
 import pytest
 
-import recipes
 from wizard import cli, policyfile
 from wizard.policy import BACKENDS
 from wizard.policyfields import SECTIONS
@@ -51,7 +50,6 @@ def test_every_key_is_in_the_table_of_its_section(section: str, key: str, form: 
 def test_every_back_end_is_on_it_with_its_keys(name: str) -> None:
     row = next(line for line in _part("`[backend]`").splitlines() if line.startswith(f'| `"{name}"`'))
     assert {field.name for field in fields(BACKENDS[name])} == set(re.findall(r"`(\w+)`", row))
-    assert ("(not yet)" in row) == (recipes.recipe_of(BACKENDS[name]) is None)
 
 
 def test_every_command_is_on_it_and_no_other(capsys: pytest.CaptureFixture[str]) -> None:
