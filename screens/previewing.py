@@ -91,11 +91,9 @@ def _where(key: str, answers: Answers) -> str:
 
 def _lines(plan: Plan, diffs: tuple[str, ...]) -> Iterator[str]:
     """Yield each line that the ``plan`` adds or takes away, after the name of what is changed."""
-    from wizard.changes import InstallPackages  # noqa: PLC0415 - slow to import
-
     for change, diff in zip(plan.changes, diffs, strict=True):
-        if isinstance(change, InstallPackages):
-            yield from (f"{_PACKAGES}{package}" for package in change.names)
+        if change.kind == "install-packages":
+            yield from (f"{_PACKAGES}{package}" for package in change.target.split()[1:])
             continue
         name = change.target.rpartition("/")[2]
         yield from (f"{name}  {line}" for line in _moved(diff))
