@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
 _DIRECTORY = "/etc/postfix-auth"
 _LONGEST = 512
+_LOGS_IN = SaslauthdLdap | AuxpropSql | AuxpropLdapdb  # back ends that this host has a password for
 
 
 def kept(section: str) -> str:
@@ -64,7 +65,7 @@ def named(policy: Policy, passwords: Passwords) -> Policy:
 
 def _naming(policy: Policy, files: Mapping[str, str]) -> Policy:
     backend, smarthost = policy.backend, policy.smarthost
-    if "backend" in files and isinstance(backend, SaslauthdLdap | AuxpropSql | AuxpropLdapdb):
+    if "backend" in files and isinstance(backend, _LOGS_IN):
         backend = replace(backend, password_file=files["backend"])
     if "smarthost" in files and smarthost is not None:
         smarthost = replace(smarthost, password_file=files["smarthost"])
@@ -85,6 +86,19 @@ def keep(passwords: Passwords, root: Root) -> None:
         arriving = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         _write(arriving, password)
         arriving.replace(path)
+
+
+def forget(policy: Policy, root: Root) -> None:
+    """Remove the password that is kept for a back end, unless ``policy`` names it.
+
+    Raises:
+        OSError: when it can't be removed.
+
+    """
+    backend, file = policy.backend, kept("backend")
+    if backend is None or (isinstance(backend, _LOGS_IN) and backend.password_file == file):
+        return
+    root.path(file).unlink(missing_ok=True)
 
 
 def _write(path: Path, password: Secret) -> None:

@@ -33,6 +33,7 @@ _INSTALLING = 120.0  # seconds at most, for packages and tests
 _PLAIN = ("PLAIN", "LOGIN")
 _CHALLENGES = ("SCRAM-SHA-256", *_PLAIN)
 _SAVED = "/root/postfix-auth.toml"
+_KEPT = "/etc/postfix-auth/backend.password"
 _BASE = "dc=example,dc=net"
 
 
@@ -56,8 +57,8 @@ class Tick:
 class Way:
     """A back end as the admin knows it: its title, what its form is told, and what has to be there before.
 
-    ``prepare`` gets the server and the other machine. ``makes``: its accounts are made in the wizard, with a
-    name that the user's begins with.
+    ``prepare`` gets the server and the other machine. ``warned`` is said in the review.
+    ``makes``: the account that is made in the wizard.
     """
 
     title: str
@@ -68,6 +69,7 @@ class Way:
     mechanisms: tuple[str, ...] = _PLAIN
     makes: str = ""
     chrooted: bool = True
+    warned: str = ""
     on: Debian = Debian.TRIXIE
 
 
@@ -167,7 +169,7 @@ WAYS: dict[str, Way] = {
     "saslauthd-rimap": Way(
         "Another IMAP server",
         (Text("IMAP server", "192.0.2.2"),),
-        Kind.SERVERS, _imap, password_servers.BARE,
+        Kind.SERVERS, _imap, password_servers.BARE, warned="saslauthd speaks no TLS to it",
     ),
     "saslauthd-ldap": Way(
         "An LDAP directory, through saslauthd",
@@ -196,7 +198,7 @@ WAYS: dict[str, Way] = {
             Text("Database", "mail"),
             Text("Query", "SELECT password FROM users WHERE name = '%u' AND realm = '%r'"),
         ),
-        Kind.DATABASES, _pgsql, "sue", _CHALLENGES,
+        Kind.DATABASES, _pgsql, "sue", _CHALLENGES, warned="libsasl does not insist on TLS",
     ),
     "auxprop-ldapdb": Way(
         "An LDAP directory, read by SASL",
@@ -240,15 +242,19 @@ def test_from_nothing_by_keys(boot: Boot, join: Callable[..., tuple[str, ...]], 
             terminal.press("enter")
             terminal.expect("will be made")
         _next(terminal, "Review")
+        terminal.expect(r"\s+".join(way.warned.split()), timeout=60)
         _apply(terminal)
         _next(terminal, "Card")
         terminal.press("enter")
         terminal.expect("Saved")
         terminal.press("ctrl+q")
         assert terminal.wait() == 0
-    for secret in (PASSWORD, *(field.text for field in way.form if isinstance(field, Text) and field.secret)):
+    typed = [field.text for field in way.form if isinstance(field, Text) and field.secret]
+    for secret in (PASSWORD, *typed):
         assert secret.encode() not in terminal.transcript
         assert secret not in server.read_file(_SAVED)
+    if typed:
+        assert server.run(["stat", "-c", "%U %a", _KEPT]).stdout == "root 600\n"
     _log_in(other, server, way)
     again = server.run([LAUNCHER, "apply", "-p", _SAVED, "--yes"])
     assert "Nothing to do" in again.stdout

@@ -13,7 +13,7 @@ from screens.widgets.dialogs import HelpScreen
 from screens.widgets.field import Entry
 from screens.widgets.form import Form
 from wizard.errors import PolicyError
-from wizard.policy import AuxpropSql, Policy, SaslauthdLdap, Smarthost
+from wizard.policy import AuxpropSql, Policy, SaslauthdLdap, SaslauthdPam, Smarthost
 from wizard.root import Root
 from wizard.secret import Secret
 
@@ -134,8 +134,13 @@ def test_typed_passwords_are_in_files_of_roots_while_they_are_needed(tmp_path: P
     typed_passwords.keep(passwords, Root(tmp_path))
     kept = tmp_path / "etc/postfix-auth/backend.password"
     assert (kept.read_text(), kept.stat().st_mode & 0o777) == (f"{_SECRET}\n", 0o600)
-    named = typed_passwords.named(policy, passwords).backend
-    assert named == replace(_LDAP, password_file="/etc/postfix-auth/backend.password")
+    named = typed_passwords.named(policy, passwords)
+    assert named.backend == replace(_LDAP, password_file="/etc/postfix-auth/backend.password")
+    for still in (named, Policy()):
+        typed_passwords.forget(still, Root(tmp_path))
+        assert kept.exists()
+    typed_passwords.forget(Policy(backend=SaslauthdPam()), Root(tmp_path))
+    assert not kept.exists()
 
 
 def test_answers_that_can_not_be_applied_yet_can_be_saved(
