@@ -50,12 +50,13 @@ class BackendRecipe:
 
     @property
     def serves(self) -> frozenset[str]:
-        """The mechanisms that it can verify, as measured."""
-        return measured.serves(self.types[0].type)
+        """The mechanisms that it can verify, as measured; until then, what it offers unless told."""
+        kind = self.types[0].type
+        return measured.serves(kind) if kind in measured.table() else frozenset(self.usual)
 
 
 #: What a back end says in smtpd.conf; each may hold a secret, or say whom to ask with one.
-OWN_KEYS = ("pwcheck_method", "auxprop_plugin", "saslauthd_path")
+OWN_KEYS = ("pwcheck_method", "auxprop_plugin", "saslauthd_path", "authdaemond_path")
 OWN_PREFIXES = ("sql_", "ldapdb_")
 
 

@@ -75,7 +75,7 @@ def _spread(cell: str | Mapping[str, str]) -> dict[tuple[str, str], str]:
 
 def verdicts(kind: str, mechanism: str) -> frozenset[Verdict]:
     """Return the verdicts on a mechanism, one if the releases agree; a chroot alone spoils nothing."""
-    return judged(table()[kind].get(mechanism, {}))
+    return judged(table().get(kind, {}).get(mechanism, {}))
 
 
 def judged(cells: Mapping[tuple[str, str], str]) -> frozenset[Verdict]:
