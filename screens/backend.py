@@ -53,14 +53,14 @@ class BackendStep(Step):
         yield ChoiceList(offered, [current.type] if current else [], topic="backend.type", id="backend")
         for choice in offered:
             kind = BACKENDS[choice.value]
-            value = current if isinstance(current, kind) else None
+            there = (one for one in (current, self.answers.found.backend) if isinstance(one, kind))
             yield Form(
                 "backend",
                 kind,
-                value,
+                next(there, None),
                 unasked=_UNASKED,
                 order=_ORDER.get(kind, ()),
-                password=self.answers.backend_password if value else None,
+                password=self.answers.backend_password if isinstance(current, kind) else None,
             )
         yield from not_possible(every)
 
