@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from wizard import made, services, slapd
+from wizard import ours, services, slapd
 from wizard.changes import SetValues
 from wizard.errors import HostError, PolicyError
 from wizard.policy import AuxpropLdapdb
@@ -47,7 +47,7 @@ def configured(backend: AuxpropLdapdb, directory: Directory, root: Root, *, mapp
     yield from changes
     yield from _powerful(backend, directory)
     proxy = directory.proxy(backend.id)
-    others = (way for way in made.in_slapd(root) if way.attribute == "authzTo" and way.entry != proxy)
+    others = (way for way in ours.in_slapd(root) if way.attribute == "authzTo" and way.entry != proxy)
     yield from _taken_back(others)
 
 
@@ -192,7 +192,7 @@ def leave(wanted: Wanted) -> Iterator[Step]:
     """Yield what takes back, with another back end, what slapd was told here, or say what is left of it."""
     root = wanted.host.root
     if not isinstance(wanted.policy.backend, AuxpropLdapdb) and root.live and slapd.installed():
-        yield from _taken_back(reversed(made.in_slapd(root)))
+        yield from _taken_back(reversed(ours.in_slapd(root)))
 
 
 def _taken_back(ways: Iterable[RestoreValues]) -> Iterator[Step]:

@@ -10,7 +10,7 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
-from wizard import certificates, check_dovecot, check_networks, lookup, made
+from wizard import certificates, check_dovecot, check_networks, lookup, ours
 from wizard.check_caller import Target
 from wizard.errors import HostError, WizardError
 from wizard.host import MASTER_CF
@@ -96,7 +96,7 @@ def _knows_strangers(host: Host) -> bool:
         return True
     if not host.root.live or host.exists(SHADOW):
         return False
-    if made.in_slapd(host.root):
+    if ours.in_slapd(host.root):
         return True
     nobody = lookup.check(keys, lookup.Smtpd.of(host, chrooted=False, realm=""), timeout=_PATIENCE)
     # only who may not become somebody is not told whether there is anybody (RFC 4370); the rest are faults

@@ -26,10 +26,12 @@ from wizard.changes import (
     RestoreFile,
     RestoreOverride,
     RestoreSecrets,
+    RestoreValues,
     Resume,
     Revive,
 )
-from wizard.errors import WizardError
+from wizard.errors import HostError, WizardError
+from wizard.journal import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -137,3 +139,23 @@ def _taken_away(way: Undo) -> Iterator[Thing]:
             yield (Kind.RUNNING, service)
         case Enable(service):
             yield (Kind.AT_BOOT, service)
+
+
+def in_slapd(root: Root) -> tuple[RestoreValues, ...]:
+    """Return what was changed in this host's slapd and is in force: each attribute's values before and after.
+
+    Only root can know.
+    """
+    found: dict[tuple[str, str], RestoreValues] = {}
+    try:
+        known = journal.checkpoints(root)
+    except HostError:
+        return ()
+    for checkpoint in known:
+        if checkpoint.state.in_force or checkpoint.state is State.APPLYING:
+            for way in (way for ways in checkpoint.ways_back() for way in ways):
+                if isinstance(way, RestoreValues):
+                    key = (way.entry, way.attribute)
+                    before = found[key].before if key in found else way.before
+                    found[key] = RestoreValues(*key, before, way.after)
+    return tuple(way for way in found.values() if way.before != way.after)

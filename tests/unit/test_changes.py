@@ -49,7 +49,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give fi
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Root:
-    for module in ("groups", "directories", "removals", "tables", "sharing"):
+    for module in ("groups", "directories", "tables", "sharing"):
         monkeypatch.setattr(f"wizard.changes.{module}.run_in", trees.run_in)
     return trees.make(tmp_path)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recipes import ldapdb_side
 from recipes.ldapdb_directory import Directory, _people, is_here
-from wizard import made, slapd
+from wizard import ours, slapd
 from wizard.changes import KINDS, UNDO_KINDS, SetValues, codec
 from wizard.commands import Outcome
 from wizard.errors import ChangedSinceReviewError, HostError, PolicyError, WizardError
@@ -182,7 +182,7 @@ def test_the_journal_knows_what_was_made(played: Played, tmp_path: Path) -> None
         checkpoint.record(change.capture(LIVE))
         change.apply(LIVE)
         checkpoint.at(State.KEPT)
-        seen.append([(way.before, way.after) for way in made.in_slapd(root)])
+        seen.append([(way.before, way.after) for way in ours.in_slapd(root)])
     assert seen == [[((), ("a",))], [((), ("a", "b"))], []]
     assert played.values[PROXY, "authzTo"] == ()
 

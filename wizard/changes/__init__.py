@@ -17,18 +17,23 @@ from wizard.changes.directories import (
     StatOverride,
 )
 from wizard.changes.files import MakeLink, RestoreFile, WriteFile, WriteLast
-from wizard.changes.groups import CreateGroup, JoinGroup, LeaveGroup, RemoveGroup
+from wizard.changes.groups import (
+    CreateGroup,
+    DeleteGroup,
+    JoinGroup,
+    LeaveGroup,
+    QuitGroup,
+    RejoinGroup,
+    RemakeGroup,
+    RemoveGroup,
+)
 from wizard.changes.ldapvalues import RestoreValues, SetValues
 from wizard.changes.packages import InstallPackages, RemovePackages
 from wizard.changes.removals import (
-    DeleteGroup,
     DropDirectory,
     DropLink,
     DropOverride,
-    QuitGroup,
-    RejoinGroup,
     RemakeDirectory,
-    RemakeGroup,
 )
 from wizard.changes.serving import (
     Disable,

@@ -1,4 +1,4 @@
-"""Takes away what an earlier change has made and nothing needs any more: memberships, groups, places, links.
+"""Takes away what an earlier change has made and nothing needs any more: overrides, directories, links.
 
 They come after the services, for as long as one runs with its old files it may need them.
 """
@@ -9,132 +9,14 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from wizard.changes import disk, owners, words
+from wizard.changes import disk, words
 from wizard.changes.base import Change, Undo
 from wizard.changes.directories import RestoreOverride, override, own, set_override
 from wizard.changes.files import RestoreFile
-from wizard.changes.tree import run_in
-from wizard.errors import HostError, WizardError
+from wizard.errors import WizardError
 
 if TYPE_CHECKING:
     from wizard.root import Root
-
-
-@dataclass(frozen=True, slots=True)
-class QuitGroup(Change):
-    """``user`` is no member of ``group`` any more. Processes see it from their next start on."""
-
-    kind: ClassVar[str] = "quit-group"
-    user: str
-    group: str
-
-    def __post_init__(self) -> None:
-        words.account(self.user)
-        words.account(self.group)
-
-    @property
-    def target(self) -> str:
-        """The group, in words."""
-        return f"group {self.group}"
-
-    def diff(self, root: Root) -> str:  # noqa: ARG002 - the same on every host
-        """Return the command."""
-        return f"+ gpasswd -d {self.user} {self.group}\n"
-
-    def check(self, root: Root) -> None:
-        """Look that groups can be written; HostError otherwise."""
-        disk.refuse_unwritable(root.path(owners.GROUPS))
-
-    def done(self, root: Root) -> bool:
-        """Whether the group does not name the user."""
-        return self.user not in (owners.members(root, self.group) or ())
-
-    def capture(self, root: Root) -> tuple[Undo, ...]:
-        """Return that the user joins again, if it is a member."""
-        return () if self.done(root) else (RejoinGroup(self.user, self.group),)
-
-    def apply(self, root: Root) -> None:
-        """Leave; WizardError when gpasswd can't."""
-        if not self.done(root):
-            doing = f"taking {self.user} out of the group {self.group}"
-            run_in(root, ["gpasswd", "-d", self.user, self.group]).expect(doing)
-
-
-@dataclass(frozen=True, slots=True)
-class RejoinGroup(Undo):
-    """Makes ``user`` a member of ``group`` again."""
-
-    kind: ClassVar[str] = "rejoin-group"
-    user: str
-    group: str
-
-    def __post_init__(self) -> None:
-        words.account(self.user)
-        words.account(self.group)
-
-    def undo(self, root: Root) -> None:
-        """Join, unless the user is a member."""
-        if self.user not in (owners.members(root, self.group) or ()):
-            doing = f"putting {self.user} into the group {self.group}"
-            run_in(root, ["usermod", "-a", "-G", self.group, self.user]).expect(doing)
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteGroup(Change):
-    """The group ``name``, which nobody is in, goes away."""
-
-    kind: ClassVar[str] = "delete-group"
-    name: str
-
-    def __post_init__(self) -> None:
-        words.account(self.name)
-
-    @property
-    def target(self) -> str:
-        """The group, in words."""
-        return f"group {self.name}"
-
-    def diff(self, root: Root) -> str:  # noqa: ARG002 - the same on every host
-        """Return the command."""
-        return f"+ groupdel {self.name}\n"
-
-    def check(self, root: Root) -> None:
-        """Look that nobody has been put into it since; HostError otherwise."""
-        if found := owners.members(root, self.name):
-            raise HostError(f"the group {self.name} now has the members {', '.join(sorted(found))}")
-        disk.refuse_unwritable(root.path(owners.GROUPS))
-
-    def done(self, root: Root) -> bool:
-        """Whether there is no such group."""
-        return owners.members(root, self.name) is None
-
-    def capture(self, root: Root) -> tuple[Undo, ...]:
-        """Return that it comes back with its number, if it is there."""
-        return () if self.done(root) else (RemakeGroup(self.name, owners.gid(root, self.name)),)
-
-    def apply(self, root: Root) -> None:
-        """Delete it; WizardError when groupdel can't."""
-        self.check(root)
-        if not self.done(root):
-            run_in(root, ["groupdel", self.name]).expect(f"removing the group {self.name}")
-
-
-@dataclass(frozen=True, slots=True)
-class RemakeGroup(Undo):
-    """Makes a group again, with the number it had: files may still belong to it."""
-
-    kind: ClassVar[str] = "remake-group"
-    name: str
-    gid: int
-
-    def __post_init__(self) -> None:
-        words.account(self.name)
-
-    def undo(self, root: Root) -> None:
-        """Make it, unless it is there."""
-        if owners.members(root, self.name) is None:
-            argv = ["groupadd", "--system", "--gid", str(self.gid), self.name]
-            run_in(root, argv).expect(f"creating the group {self.name}")
 
 
 @dataclass(frozen=True, slots=True)
