@@ -48,7 +48,7 @@ def accounts_come_and_go(machine: Machine, back_end: BackEnd, chroot: Chroot) ->
     anna, bert = right(back_end, chroot, "anna"), right(back_end, chroot, "bert")
     log_in(machine, [*anna, *bert], [])
     realm = next(
-        line.partition("@")[2]
+        line.split()[0].partition("@")[2]
         for line in postfix_auth(machine, "user", "list").stdout.splitlines()
         if line.startswith("anna@")
     )

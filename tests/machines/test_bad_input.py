@@ -211,7 +211,7 @@ def test_names_work_exactly_or_are_refused(machine: Machine) -> None:
     fine = ("joe", "o'brien", "jörg", "a$b", "a#b", "%u", "x{y}", "joe+tag", "joe@other.example")
     for name in fine:
         assert add(name).status == 0, name
-    listed = machine.run([LAUNCHER, "user", "list"]).stdout.split()
+    listed = [line.split()[0] for line in machine.run([LAUNCHER, "user", "list"]).stdout.splitlines()]
     for name in fine:
         assert any(line in (name, f"{name}@mail.example.net") for line in listed), name
     found = machine.run(
@@ -222,7 +222,7 @@ def test_names_work_exactly_or_are_refused(machine: Machine) -> None:
         result = add(name)
         assert result.status == 2, (name, result)
         assert "\x1b" not in result.stderr
-    assert len(machine.run([LAUNCHER, "user", "list"]).stdout.split()) == len(fine)
+    assert len(machine.run([LAUNCHER, "user", "list"]).stdout.splitlines()) == len(fine)
 
 
 def test_an_account_goes_again(machine: Machine) -> None:
