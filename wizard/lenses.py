@@ -6,6 +6,7 @@ text in a leaf of its tree, so what an edit does not name cannot change.
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _LENSES = Path(__file__).resolve().parent.parent / "recipes" / "lenses"
 _BEFORE, _TREE, _AFTER = "/before", "/tree", "/after"
 _MOST_LINES = 5000  # each line costs Augeas more than the one before; these take two seconds
+# Augeas keeps these for itself, and ends the whole program when it meets one (libaugeas, internal.h)
+_RESERVED = re.compile(rb"[\0-\4]")
 _LONGEST_SHOWN = 60  # characters of an unexpected line
 
 # one handle serves all: loading a lens takes longer than parsing with it
@@ -103,7 +106,7 @@ def opened(lens: str, path: str, data: bytes) -> Iterator[Tree]:
         WizardError: when the edited tree is no such text.
 
     """
-    _no_nul(path, data)
+    _no_reserved(path, data)
     _not_too_long(path, data)
     text = data.decode("latin-1")
     # lenses want every line ended; where the last one was not, it stays so
@@ -140,10 +143,10 @@ def _written(handle: Augeas, lens: str, path: str) -> str:
     return handle.get(_AFTER) or ""
 
 
-def _no_nul(path: str, data: bytes) -> None:
-    at = data.find(b"\0")
-    if at >= 0:
-        raise ParseError(path, data.count(b"\n", 0, at) + 1, "unexpected NUL byte: this is no text file")
+def _no_reserved(path: str, data: bytes) -> None:
+    if found := _RESERVED.search(data):
+        line = data.count(b"\n", 0, found.start()) + 1
+        raise ParseError(path, line, f"unexpected control character {found[0]!r}: this is no text file")
 
 
 def _not_too_long(path: str, data: bytes) -> None:

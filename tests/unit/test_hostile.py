@@ -24,7 +24,7 @@ from wizard import (
     processes,
 )
 from wizard.changes import StatOverride, owners, packages
-from wizard.errors import WizardError
+from wizard.errors import ParseError, WizardError
 from wizard.formats import maincf, mastercf, pamd, saslauthdconf, shellvars, smtpdconf, table
 from wizard.host import Host
 from wizard.policyfile import parse
@@ -225,6 +225,17 @@ def test_any_bytes_are_read_or_refused_in_words(name: str, data: st.DataObject) 
     content = data.draw(_spoilt(_FILES[name]))
     for take in _TAKERS[name]:
         _read_or_refused(partial(take, content))
+
+
+@pytest.mark.parametrize("code", range(5))
+@pytest.mark.parametrize(
+    "edit", [_edit_main_cf, _edit_master_cf, _edit_smtpd_conf, _edit_saslauthd, _edit_pam]
+)
+def test_what_would_end_the_program_within_augeas_never_gets_there(
+    edit: Callable[[bytes], bytes], code: int
+) -> None:
+    with pytest.raises(ParseError, match=r"line 2: unexpected control character"):
+        edit(b"# a comment\n# " + bytes([code]) + b"\n")
 
 
 @pytest.mark.parametrize("place", _READERS, indirect=True)
