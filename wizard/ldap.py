@@ -6,7 +6,6 @@ Requests and answers are BER (RFC 4511, section 5.1). An answer is somebody else
 from __future__ import annotations
 
 import socket
-import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
@@ -136,6 +135,8 @@ class Connection:
         return tuple(found[:most])
 
     def _encrypt(self) -> None:
+        import ssl  # noqa: PLC0415 - slow to import, and most directories need none
+
         try:
             context = ssl.create_default_context(cafile=self._ca_file)
             self._line = context.wrap_socket(self._line, server_hostname=self._host)
