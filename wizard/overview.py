@@ -88,11 +88,22 @@ def _sasl(host: Host) -> str:
     if asked == {"dovecot"}:
         here = host.root.live and host.packages.intersection(host.platform.packages["dovecot"])
         return f"Dovecot, {_state(host, 'dovecot')}" if here else "Dovecot"
+    if asked == {"cyrus"} and (plugin := _read_directly(host)):
+        return f"{plugin}, read by Postfix itself"
     if not host.packages.intersection(host.platform.packages["saslauthd"]):
         return "saslauthd not installed"
     if not host.root.live:
         return f"saslauthd for {host.saslauthd.mechanism}"
     return f"saslauthd for {host.saslauthd.mechanism}, {_state(host, 'saslauthd')}"
+
+
+def _read_directly(host: Host) -> str:
+    """Return the auxprop plugin that smtpd asks; empty where that is saslauthd, or can't be known."""
+    try:
+        conf = host.smtpd_conf
+    except ParseError:
+        return ""
+    return conf.keys.get("auxprop_plugin", "sasldb") if conf.methods[:1] == ("auxprop",) else ""
 
 
 def _state(host: Host, service: str) -> str:

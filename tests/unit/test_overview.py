@@ -245,6 +245,9 @@ def test_the_sasl_side_is_told(tree: Tree) -> None:
     assert found.smtpd_conf.shadowed == ("/usr/lib/sasl2/smtpd.conf",)
     seen = overview.overview(tree.host)
     assert seen.sasl == "saslauthd for shadow"
+    tree.postfix("3.10.13", {}, {SMTP: {"smtpd_sasl_auth_enable": "yes"}})
+    tree.write("/etc/postfix/sasl/smtpd.conf", "pwcheck_method: auxprop\nauxprop_plugin: sasldb\n")
+    assert overview.overview(tree.host).sasl == "sasldb, read by Postfix itself"
     assert seen.attention == (
         "nobody reads /usr/lib/sasl2/smtpd.conf; /etc/postfix/sasl/smtpd.conf is what counts",
     )
