@@ -9,6 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.machines.terminal import Terminal
@@ -47,14 +48,21 @@ def terminal(root: Path) -> Iterator[Terminal]:
 
 
 def _settle(terminal: Terminal) -> None:
-    """Wait until nothing comes any more."""
-    before = -1
-    while before != len(terminal.transcript):
-        before = len(terminal.transcript)
+    """Wait until nothing comes any more, and nothing is being worked out either."""
+    process = psutil.Process(terminal._process.pid)
+    before: tuple[int, float] | None = None
+    while before != (now := (len(terminal.transcript), _busy(process))):
+        before = now
         deadline = time.monotonic() + _QUIET
         while time.monotonic() < deadline:
             terminal.screen()
             time.sleep(0.02)
+
+
+def _busy(process: psutil.Process) -> float:
+    """Return the processor time used, in tenths of a second: being idle takes a little as well."""
+    spent = process.cpu_times()
+    return round(spent.user + spent.system + spent.children_user + spent.children_system, 1)
 
 
 def _cost(terminal: Terminal, key: str) -> int:
