@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from wizard.steps import Step, Wanted
 
 _TABLE = "/etc/postfix/sasl_passwd"
-_ONE_HOST = re.compile(r"\[([^\[\]]+)\](?::([0-9]{1,5}))?")
+_ONE_HOST = re.compile(r"\[([^\[\]]+)\](?::([0-9]{1,5}|[a-z]+))?")
+_NAMED_PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465}  # services(5)
 _WRAPPED_PORTS = (465, 2465, 8465)  # TLS from the start (RFC 8314; the others are providers' habits)
 _VERIFIED = (SmarthostTls.VERIFY, SmarthostTls.SECURE)
 
@@ -66,9 +67,11 @@ def nexthop(wanted: Wanted, smarthost: Smarthost) -> str:
 
 
 def _split(relay: str) -> tuple[str, int] | None:
-    """``[host]`` or ``[host]:port``; None: it is of another form."""
+    """``[host]`` or ``[host]:port``, a number or a name; None: it is of another form."""
     found = _ONE_HOST.fullmatch(relay)
-    return (found[1], int(found[2] or 25)) if found else None
+    port = found[2] or "smtp" if found else ""
+    number = int(port) if port.isdigit() else _NAMED_PORTS.get(port)
+    return (found[1], number) if found and number else None
 
 
 def _clients(postfix: Postfix) -> tuple[Service, ...]:

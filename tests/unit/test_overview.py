@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from recipes import smarthost
 from wizard import inventory, overview, report, status
 from wizard.certificates import self_signed
 from wizard.host import Host
@@ -300,3 +301,18 @@ def test_mechanisms_that_go_past_saslauthd_need_attention(tree: Tree) -> None:
     assert (told["mech_list: PLAIN LOGIN"], told["mech_list: OTP"]) == ("", "")  # OTP is not installed
     tree.write("/etc/postfix/sasl/smtpd.conf", "pwcheck_method: auxprop\nmech_list: CRAM-MD5\n")
     assert overview.overview(tree.host).attention == ()
+
+
+@pytest.mark.parametrize(
+    ("relayhost", "port"),
+    [
+        ("[mx.example]", 25),
+        ("[mx.example]:submission", 587),
+        ("[mx.example]:smtps", 465),
+        ("[mx.example]:x", 0),
+    ],
+)
+def test_a_relay_hosts_port_may_be_a_name(tree: Tree, relayhost: str, port: int) -> None:
+    tree.postfix("3.7.11", {"relayhost": relayhost}, {SMTP: {}})
+    found = smarthost.read(tree.host)
+    assert (found.port if found else 0) == port
