@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from recipes import chroot, user_names
 from recipes.backend import BackendRecipe, asked
-from recipes.shown import IN_SASLDB, Shown
+from recipes.shown import IN_SASLDB, NO_SASLDB, Shown
 from wizard.policy import AuxpropSasldb, SaslauthdSasldb
 from wizard.steps import Note
 
@@ -43,7 +43,15 @@ def _read(host: Host) -> Backend | None:
 
 
 SASLDB = BackendRecipe(
-    shown=(Shown(AuxpropSasldb, "Accounts of their own, in sasldb", "mail only; all mechanisms", IN_SASLDB),),
+    shown=(
+        Shown(
+            AuxpropSasldb,
+            "Accounts of their own, in sasldb",
+            "mail only; all mechanisms",
+            IN_SASLDB,
+            NO_SASLDB,
+        ),
+    ),
     needs=("sasldb",),
     usual=USUAL,
     owns_accounts=True,

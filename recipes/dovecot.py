@@ -112,6 +112,7 @@ DOVECOT = BackendRecipe(
             "Dovecot",
             "the accounts that Dovecot knows",
             "the accounts are Dovecot's: its passdb, which doveconf -n shows, says where they are made",
+            "Dovecot, asked at {0.address}, can't ask its own passdb: journalctl -u dovecot has the reason.",
             domains=False,  # it has realms of its own, and is not told Postfix's
         ),
     ),

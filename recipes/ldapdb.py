@@ -211,6 +211,7 @@ LDAPDB = BackendRecipe(
             "An LDAP directory, read by SASL",
             "passwords in clear in it",
             "the accounts are those of the directory at {0.uri}, and made there",
+            "The directory at {0.uri} does not answer: it is down, or can't be reached.",
             remote=True,
         ),
     ),

@@ -21,7 +21,7 @@ from recipes import (
 )
 from recipes.backend import BackendRecipe
 from recipes.saslauthd_way import Realm, Way
-from recipes.shown import IN_SASLDB, OF_THIS_HOST, Shown
+from recipes.shown import IN_SASLDB, NO_SASLAUTHD, OF_THIS_HOST, Shown
 from wizard import processes, sasl
 from wizard.formats import shellvars
 from wizard.policy import (
@@ -84,17 +84,27 @@ def _realm_of_bare_names(wanted: Wanted) -> Iterator[Note]:
 
 
 _SHOWN_PAM = Shown(
-    SaslauthdPam, "System accounts, through PAM", "logins on this host", OF_THIS_HOST, domains=False
+    SaslauthdPam,
+    "System accounts, through PAM",
+    "logins on this host",
+    OF_THIS_HOST,
+    NO_SASLAUTHD,
+    domains=False,
 )
 _SHOWN_SHADOW = Shown(
     SaslauthdShadow,
     "System accounts, from /etc/shadow",
     "like PAM, without its rules",
     OF_THIS_HOST,
+    NO_SASLAUTHD,
     domains=False,
 )
 _SHOWN_SASLDB = Shown(
-    SaslauthdSasldb, "Accounts in sasldb, through saslauthd", "sasldb itself offers more", IN_SASLDB
+    SaslauthdSasldb,
+    "Accounts in sasldb, through saslauthd",
+    "sasldb itself offers more",
+    IN_SASLDB,
+    NO_SASLAUTHD,
 )
 _SYSTEM: tuple[Way, ...] = (
     Way(_SHOWN_PAM, "pam", Realm.CUT_IN_USE, _read_pam, user_names.of_this_host, steps=_pam),

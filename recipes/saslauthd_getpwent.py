@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from recipes import user_names
 from recipes.saslauthd_way import Realm, Way
-from recipes.shown import OF_THIS_HOST, Shown
+from recipes.shown import NO_SASLAUTHD, OF_THIS_HOST, Shown
 from wizard.errors import PolicyError
 from wizard.policy import SaslauthdGetpwent
 from wizard.steps import Note
@@ -67,6 +67,7 @@ _SHOWN = Shown(
     "System accounts, through getpwent",
     "where there is no /etc/shadow",
     OF_THIS_HOST,
+    NO_SASLAUTHD,
     hopeless,
     domains=False,
 )

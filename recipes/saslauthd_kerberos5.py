@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from recipes import user_names
 from recipes.saslauthd_way import Realm, Way
-from recipes.shown import Shown
+from recipes.shown import NO_SASLAUTHD, Shown
 from recipes.user_names import Called
 from wizard import kerberos, reach
 from wizard.errors import PolicyError
@@ -117,6 +117,7 @@ _SHOWN = Shown(
     "Kerberos 5",
     "tries the password at the KDC",
     "the accounts are those of the Kerberos realm: its kadmin makes and removes them",
+    NO_SASLAUTHD,
     remote=True,
 )
 WAY = Way(_SHOWN, "kerberos5", Realm.CUT, _read, _names, steps=_steps)

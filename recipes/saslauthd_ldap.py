@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from recipes import ldap_trial, user_names
 from recipes.saslauthd_way import Realm, Way
-from recipes.shown import Shown
+from recipes.shown import NO_SASLAUTHD, Shown
 from recipes.user_names import Called
 from wizard.changes import WriteFile
 from wizard.errors import PolicyError
@@ -175,6 +175,7 @@ _SHOWN = Shown(
     "An LDAP directory, through saslauthd",
     "tries the password there",
     "the accounts are those of the directory at {0.servers[0]}, and made there",
+    NO_SASLAUTHD,
     remote=True,
 )
 WAY = Way(_SHOWN, "ldap", Realm.KEPT, _read, _names, option=_option, steps=_steps)

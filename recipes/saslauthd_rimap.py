@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from recipes import user_names
 from recipes.saslauthd_way import Realm, Way
-from recipes.shown import Shown
+from recipes.shown import NO_SASLAUTHD, Shown
 from recipes.user_names import Called
 from wizard import reach
 from wizard.errors import PolicyError
@@ -102,6 +102,7 @@ _SHOWN = Shown(
     "Another IMAP server",
     "tries the password there",
     "the accounts are those of the IMAP server {0.server}, and made there",
+    NO_SASLAUTHD,
     remote=True,
 )
 WAY = Way(_SHOWN, "rimap", Realm.KEPT, _read, _names, option=_option, steps=_steps)

@@ -148,6 +148,8 @@ SQL = BackendRecipe(
             "An SQL database",
             "passwords in clear in a table",
             "the accounts are rows in the database {0.database}, and made there",
+            "The database {0.database} is down, or no longer takes user or password, or a chrooted smtpd "
+            "can't reach its socket or file.",
         ),
     ),
     needs=("sql",),

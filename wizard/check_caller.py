@@ -28,7 +28,7 @@ class Target:
     ``fingerprint``: the SHA-256 of the certificate in DER, in hexadecimal, None: any.
     ``trusts_networks``: clients in mynetworks may relay without logging in (permit_mynetworks).
     ``source_address``: where it must be called from; "": anywhere. ``knows_strangers``: whether the back end
-    tells a user who does not exist from trouble of its own.
+    tells a user who does not exist from trouble of its own. ``silent``: why smtpd can't ask it, if it can't.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Target:
     trusts_networks: bool = False
     source_address: str = ""
     knows_strangers: bool = True
+    silent: str = ""
 
     @property
     def has_tls(self) -> bool:

@@ -103,7 +103,8 @@ def right_password(caller: Caller, mechanism: str, account: Account) -> Seen:
         if mechanism not in capabilities.auth:
             return Seen(True, offered(capabilities.auth), skipped=words.NOT_OFFERED)
         reply = _log_in(session, mechanism, account)
-        return Seen(reply.ok, str(reply), "" if reply.ok else words.login_refused(reply, mechanism))
+        why = "" if reply.ok else words.login_refused(reply, mechanism, caller.target.silent)
+        return Seen(reply.ok, str(reply), why)
 
 
 def wrong_password(caller: Caller, mechanism: str, user: str) -> Seen:
@@ -115,7 +116,8 @@ def wrong_password(caller: Caller, mechanism: str, user: str) -> Seen:
         if reply.temporary and not user and not caller.target.knows_strangers:
             return Seen(True, str(reply), skipped=words.NOT_SAID_OF_STRANGERS)
         ok = reply.code == _WRONG_PASSWORD and "no mechanism" not in reply.text.lower()
-        return Seen(ok, str(reply), "" if ok else words.wrong_password(reply, mechanism))
+        why = "" if ok else words.wrong_password(reply, mechanism, caller.target.silent)
+        return Seen(ok, str(reply), why)
 
 
 def _log_in(session: Session, mechanism: str, account: Account) -> Reply:

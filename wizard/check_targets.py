@@ -10,6 +10,7 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
+import recipes
 from wizard import certificates, check_dovecot, check_networks, lookup, ours
 from wizard.check_caller import Target
 from wizard.errors import HostError, WizardError
@@ -86,7 +87,14 @@ def _target(host: Host, service: Service, smtpd: Service) -> Target:
         trusts_networks="permit_mynetworks" in _relay_restrictions(postfix, smtpd),
         source_address=source or "",
         knows_strangers=_knows_strangers(host),
+        silent=_silent(host),
     )
+
+
+def _silent(host: Host) -> str:
+    """Return why smtpd can't ask the back end, if it can't; empty where nobody can know."""
+    backend = recipes.read(host).backend
+    return recipes.shown(type(backend)).silent.format(backend) if backend else ""
 
 
 def _knows_strangers(host: Host) -> bool:

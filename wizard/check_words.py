@@ -151,16 +151,11 @@ def login_broken_off(error: SmtpError) -> str:
     return HANGING_LOGIN if error.trouble is Trouble.TIMEOUT else broken_off(error)
 
 
-def login_refused(reply: Reply, mechanism: str) -> str:
-    """Explain a reply to the right password that is not 235."""
+def login_refused(reply: Reply, mechanism: str, silent: str) -> str:
+    """Explain a reply to the right password that is not 235; ``silent``: why the back end can't be asked."""
     said = reply.text.lower()
     if reply.temporary:
-        return (
-            "Postfix can't reach what verifies passwords. saslauthd does not run, or its socket is not "
-            "where this smtpd looks (inside the chroot if it is chrooted), or postfix is not in group sasl, "
-            "or joined it without a reload since. Without saslauthd: the password database can't be opened, "
-            "or the directory does not answer. The log says which."
-        )
+        return f"Postfix can't reach what verifies passwords. {silent}".rstrip()
     if "no mechanism" in said:
         return (
             f"No plugin serves {mechanism}, or pwcheck_method or auxprop_plugin in smtpd.conf names "
@@ -189,9 +184,9 @@ def not_enabled(reply: Reply) -> str:
     return "AUTH is off for this service: smtpd_sasl_auth_enable=yes is missing, or Postfix was not reloaded."
 
 
-def wrong_password(reply: Reply, mechanism: str) -> str:
-    """Explain a reply to a wrong password that is not 535."""
-    return ANYBODY_LOGS_IN if reply.ok else login_refused(reply, mechanism)
+def wrong_password(reply: Reply, mechanism: str, silent: str) -> str:
+    """Explain a reply to a wrong password that is not 535, as :func:`login_refused` does."""
+    return ANYBODY_LOGS_IN if reply.ok else login_refused(reply, mechanism, silent)
 
 
 def offers(missing: tuple[str, ...], surplus: tuple[str, ...], *, secure: bool) -> str:

@@ -158,14 +158,14 @@ def test_a_server_that_lets_everybody_in_is_found_out() -> None:
 @pytest.mark.parametrize(
     ("said", "word"),
     [
-        (b"454 4.7.0 Temporary authentication failure: generic failure\r\n", "saslauthd"),
+        (b"454 4.7.0 Temporary authentication failure: generic failure\r\n", "The directory is down."),
         (b"535 5.7.8 Error: authentication failed: no mechanism available\r\n", "plugin"),
         (b"503 5.5.1 Error: authentication not enabled\r\n", "smtpd_sasl_auth_enable"),
     ],
 )
 def test_a_refused_log_in_is_explained(said: bytes, word: str) -> None:
     with listening(by(POSTFIX, lambda _: said)) as target:
-        found = results(target)
+        found = results(replace(target, silent="The directory is down."))
     assert {"plain.right", "plain.wrong"} <= failed(found)
     assert skipped(found) == {"relay.user"}
     assert word in found["plain.right"].explanation
