@@ -198,15 +198,16 @@ def _rehearse(arguments: argparse.Namespace, root: Root) -> int:
     plan = engine.plan(policy, host)
     events = rehearsal.rehearse(plan, host, user=arguments.user, password=_password(arguments))
     results, code = [], _FAILED
+    telling = report.Telling()
     for event in events:
         if event.result:
             results.append(event.result)
         if event.kind == "finished":
             code = event.number
         elif event.kind == "failed":
-            _complain("\n".join(report.event_lines(event)))
+            _complain("\n".join(telling.event(event)))
         elif not arguments.json:
-            _print(report.event_lines(event))
+            _print(telling.event(event))
     if arguments.json:
         _as_json(checks.as_json(results))
     elif code == _DONE:
@@ -248,7 +249,8 @@ def _test(arguments: argparse.Namespace, root: Root) -> int:
     if not root.live:
         raise HostError("--root connects to nothing, so there is nothing to test")
     password = _password(arguments)
-    show = None if arguments.json else lambda result: _print(report.result_lines(result))
+    telling = report.Telling()
+    show = None if arguments.json else lambda result: _print(telling.result(result))
     results = verify.run(engine.observe(root), user=arguments.user, password=password, on_result=show)
     if arguments.json:
         _as_json(as_json(results))
@@ -313,7 +315,7 @@ def _follow(handle: Handle) -> int:
     from wizard import report  # noqa: PLC0415
 
     try:
-        return _followed(handle, report.event_lines)
+        return _followed(handle, report.Telling().event)
     except KeyboardInterrupt:
         _complain("this goes on without you; postfix-auth history shows how it ended")
         return _FAILED

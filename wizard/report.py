@@ -120,27 +120,34 @@ def card_lines(card: Card) -> Iterator[str]:
     yield from ("", *lines) if lines else ()
 
 
-def event_lines(event: Event) -> Iterator[str]:
-    """Yield what a process that applies has told, in words."""
-    if event.kind == "step":
-        yield f"[{event.number}/{event.total}] {shown(event.text)}"
-    elif event.kind == "testing":
-        yield f"{event.text}: {event.total} tests"
-    elif event.result:
-        yield from result_lines(event.result)
-    else:
-        yield from (shown(line) for line in event.text.splitlines())
+class Telling:
+    """Tells for a terminal what happens, as it happens; why something failed is said once."""
 
+    def __init__(self) -> None:
+        self._told: dict[str, str] = {}
 
-def result_lines(result: Result) -> Iterator[str]:
-    """Yield a result for a terminal: one line, and under a failure what was expected, seen, and why."""
-    mark = _SKIPPED if result.skipped else "✓" if result.ok else "✗"
-    tail = f" (skipped: {result.skipped})" if result.skipped else ""
-    yield f"{mark} {result.service}: {result.check.title}{tail}"
-    if not result.ok:
-        yield f"    expected  {result.expected}"
-        yield from _wrapped("    observed  ", result.observed)
-        yield from _wrapped("    why       ", result.explanation)
+    def event(self, event: Event) -> Iterator[str]:
+        """Yield what a process that applies has told, in words."""
+        if event.kind == "step":
+            yield f"[{event.number}/{event.total}] {shown(event.text)}"
+        elif event.kind == "testing":
+            yield f"{event.text}: {event.total} tests"
+        elif event.result:
+            yield from self.result(event.result)
+        else:
+            yield from (shown(line) for line in event.text.splitlines())
+
+    def result(self, result: Result) -> Iterator[str]:
+        """Yield one line, and under a failure what was expected, seen, and why."""
+        mark = _SKIPPED if result.skipped else "✓" if result.ok else "✗"
+        tail = f" (skipped: {result.skipped})" if result.skipped else ""
+        title = f"{result.service}: {result.check.title}"
+        yield f"{mark} {title}{tail}"
+        if not result.ok:
+            yield f"    expected  {result.expected}"
+            yield from _wrapped("    observed  ", result.observed)
+            first = self._told.setdefault(result.explanation, title)
+            yield from _wrapped("    why       ", result.explanation if first == title else f"as in {first}")
 
 
 def _wrapped(label: str, text: str) -> list[str]:

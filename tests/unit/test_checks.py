@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wizard import certificates, checks
+from wizard import certificates, checks, report
 from wizard.check_caller import Account, Target
 from wizard.check_certificate import judge
 from wizard.secret import Secret
@@ -139,6 +139,15 @@ def test_what_a_server_says_about_relaying_is_understood(said: str, stranger: st
         for result in (found["relay.stranger"], found["relay.user"])
     ]
     assert seen == [stranger, user]
+
+
+def test_the_command_line_says_a_reason_once() -> None:
+    with listening(by(POSTFIX, lambda _: b"454 4.7.0 Temporary\r\n")) as target:
+        found = results(replace(target, silent="The directory is down."))
+    telling = report.Telling()
+    told = [line for name in ("plain.right", "plain.wrong") for line in telling.result(found[name])]
+    assert sum("The directory is down." in line for line in told) == 1
+    assert told[-1] == "    why       as in submission: PLAIN, right password"
 
 
 def test_an_open_relay_is_called_one() -> None:
