@@ -10,6 +10,7 @@ from tests.machines.databases import PGSQL
 from tests.machines.directory import PROXY, PROXY_SECRET
 from tests.machines.images import Debian
 from tests.machines.mail_clients import SERVER, face_the_world
+from tests.machines.password_servers import NO_PENALTY
 
 if TYPE_CHECKING:
     from tests.machines.machine import Machine
@@ -102,10 +103,6 @@ ExecStart=/usr/sbin/dovecot -F -c /etc/imap/dovecot.conf
 [Install]
 WantedBy=multi-user.target
 """
-_NO_DELAY = (
-    "auth_failure_delay = 0 secs\n"
-    "service anvil {\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}\n"
-)
 
 
 def _start_dovecots(machine: Machine) -> None:
@@ -114,12 +111,12 @@ def _start_dovecots(machine: Machine) -> None:
     for name, folder in (("vera", "/etc/dovecot"), ("imogen", "/etc/imap")):
         machine.write_file(f"{folder}/users", f"{name}:{{PLAIN}}{PASSWORD}\n", 0o644)
     machine.run("sed -i 's/^!include auth-system/#&/' /etc/dovecot/conf.d/10-auth.conf")
-    machine.write_file("/etc/dovecot/local.conf", _NO_DELAY + _USERS[release].format("/etc/dovecot/users"))
+    machine.write_file("/etc/dovecot/local.conf", NO_PENALTY + _USERS[release].format("/etc/dovecot/users"))
     listener = f"service imap-login {{\n  inet_listener imap {{\n    port = {IMAP_PORT}\n  }}\n}}\n"
     machine.write_file(
         "/etc/imap/dovecot.conf",
         _VERSIONS[release] + "base_dir = /run/imap\nprotocols = imap\nssl = no\nlisten = 127.0.0.1\n"
-        + _NO_DELAY + listener + _USERS[release].format("/etc/imap/users") + _PLAIN_IMAP[release],
+        + NO_PENALTY + listener + _USERS[release].format("/etc/imap/users") + _PLAIN_IMAP[release],
     )  # fmt: skip
     machine.write_file("/etc/systemd/system/imap.service", _IMAP_UNIT)
     machine.run("install -d -o nobody -g nogroup /srv/mail; systemctl daemon-reload")

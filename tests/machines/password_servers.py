@@ -16,6 +16,15 @@ BASE, READER = "dc=example,dc=net", "cn=reader,dc=example,dc=net"
 READER_SECRET = "/root/reader.password"
 READER_PASSWORD = 'r"e#a\\d é: er'
 
+#: Clients that try many wrong passwords are made to wait by Dovecot; not in tests.
+NO_PENALTY = """
+auth_failure_delay = 0 secs
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+"""
 _DOVECOT_23 = """
 protocols = imap
 passdb {
@@ -52,7 +61,7 @@ auth_allow_cleartext = no
 def start_imap(machine: Machine) -> None:
     """Start Dovecot, on port 143 of all addresses; it takes passwords in clear from this host only."""
     dovecot = _DOVECOT_23 if machine.debian is Debian.BOOKWORM else _DOVECOT_24
-    machine.write_file("/etc/dovecot/dovecot.conf", f"{dovecot}ssl = no\n")
+    machine.write_file("/etc/dovecot/dovecot.conf", f"{dovecot}ssl = no\n{NO_PENALTY}")
     users = "".join(f"{name}:{{PLAIN}}{PASSWORD}\n" for name in (BARE, FULL))
     machine.write_file("/etc/dovecot/users", users, 0o644)
     machine.run("install -d -o nobody -g nogroup /srv/mail; systemctl enable --now dovecot")

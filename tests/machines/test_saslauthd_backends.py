@@ -18,7 +18,6 @@ from tests.machines.backends import (
     SECRET,
     SYSTEM_USER,
     BackEnd,
-    Chroot,
     apply,
     log_in,
     policy,
@@ -102,13 +101,11 @@ ELSEWHERE = {
         IN_NO_GROUP,
     ),
 }
-_CHROOTS = {name: CHROOTS[name] for name in ("chrooted", "not chrooted")}
 
 
-@pytest.mark.parametrize("chroot", _CHROOTS.values(), ids=_CHROOTS.keys())
 @pytest.mark.parametrize("elsewhere", ELSEWHERE.values(), ids=ELSEWHERE.keys())
-def test_its_users_get_in_as_they_are_known_there(boot: Boot, elsewhere: Elsewhere, chroot: Chroot) -> None:
-    machine, back_end = boot(Kind.SERVERS), elsewhere.back_end
+def test_its_users_get_in_as_they_are_known_there(boot: Boot, elsewhere: Elsewhere) -> None:
+    machine, back_end, chroot = boot(Kind.SERVERS), elsewhere.back_end, CHROOTS["mixed"]
     elsewhere.start(machine)
     before = prepare(machine, chroot)
 
