@@ -27,15 +27,9 @@ if TYPE_CHECKING:
     from wizard.steps import Step, Wanted
 
 
-def _backend(policy: Policy) -> Dovecot:
-    if not isinstance(policy.backend, Dovecot):
-        raise TypeError(f"{policy.backend} is not Dovecot")
-    return policy.backend
-
-
 def _steps(wanted: Wanted) -> Iterator[Step]:
     """Yield Postfix's side."""
-    address = below_queue(_backend(wanted.policy).address, wanted.host)
+    address = below_queue(wanted.backend(Dovecot).address, wanted.host)
     if address.startswith("/") and True in chroot.after(wanted):
         raise PolicyError(
             "backend.address",
@@ -72,7 +66,7 @@ def offer(wanted: Wanted, offered: tuple[str, ...]) -> Iterator[Step]:
         HostError: when it could not read its configuration afterwards.
 
     """
-    backend = _backend(wanted.policy)
+    backend = wanted.backend(Dovecot)
     if backend.configure:
         yield from dovecot_side.configured(wanted, backend, offered)
     else:
@@ -82,7 +76,7 @@ def offer(wanted: Wanted, offered: tuple[str, ...]) -> Iterator[Step]:
 
 def packages(policy: Policy, host: Host) -> tuple[str, ...]:
     """Return the packages that Dovecot needs for ``policy``; none if Dovecot is the admin's to set up."""
-    if not _backend(policy).configure:
+    if not isinstance(policy.backend, Dovecot) or not policy.backend.configure:
         return ()
     wanted = policy.mechanisms.offer if policy.mechanisms else ()
     brings = host.platform.dovecot.mechanisms

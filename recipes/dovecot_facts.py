@@ -33,8 +33,7 @@ def host_of(address: str) -> str:
 
 def elsewhere(address: str, host: Host) -> bool:
     """Whether ``address`` leads to another host."""
-    local = not address.startswith(INET) or check_dovecot.on_loopback(address)
-    return not local and host_of(address) not in host.addresses
+    return address.startswith(INET) and not host.is_here(host_of(address))
 
 
 def refusal(host: Host, mechanism: str) -> str:

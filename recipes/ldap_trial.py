@@ -22,7 +22,6 @@ _COUNTS_FOR = 20.0  # seconds; a plan is made anew while somebody types, and eac
 # result codes (RFC 4511, appendix A.2)
 _NO_SUCH_ENTRY, _WRONG_NAME, _WRONG_PASSWORD = 32, 34, 49
 _WANTS_TLS = (8, 13)
-_LOCAL = ("", "localhost", "::1")
 
 
 def refuse(backend: SaslauthdLdap, password: Secret, ca_file: str) -> None:
@@ -90,8 +89,7 @@ def unprotected(host: Host, backend: SaslauthdLdap) -> Iterator[Note]:
     for uri in backend.servers:
         parts = urlsplit(uri)
         name = parts.hostname or ""
-        here = name in (*_LOCAL, host.name, host.fqdn) or name in host.addresses or name.startswith("127.")
-        if parts.scheme == "ldap" and not backend.start_tls and not here:
+        if parts.scheme == "ldap" and not backend.start_tls and name and not host.is_here(name):
             yield Note(
                 f"{uri} is told every password without TLS: whoever is on the line between reads them; "
                 "backend.start_tls = true or an ldaps:// server prevents that"

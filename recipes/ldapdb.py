@@ -15,7 +15,7 @@ from recipes import ldapdb_probe, ldapdb_side, user_names
 from recipes.auxprop import USUAL
 from recipes.backend import BackendRecipe
 from recipes.chroot import after
-from recipes.ldapdb_directory import find, is_proven
+from recipes.ldapdb_directory import find, is_here, is_proven
 from recipes.shown import Shown
 from recipes.user_names import Called
 from wizard import ldap, lookup
@@ -36,19 +36,11 @@ if TYPE_CHECKING:
 _TIMEOUT = 8.0  # seconds
 #: Options that no policy speaks of; kept where somebody has set them.
 _BY_HAND = ("ldapdb_canon_attr",)
-_NEAR = ("ldapi://", "ldaps://", "ldap://127.", "ldap://localhost", "ldap://[::1]")
 _ABOUT = "just as the directory's authz-regexp has it"
 
 
-def _wished(wanted: Wanted) -> AuxpropLdapdb:
-    backend = wanted.policy.backend
-    if not isinstance(backend, AuxpropLdapdb):
-        raise TypeError(f"{backend} is no ldapdb back end")
-    return backend
-
-
 def _keys(wanted: Wanted) -> dict[str, str]:
-    backend, found = _wished(wanted), wanted.host.smtpd_conf.keys
+    backend, found = wanted.backend(AuxpropLdapdb), wanted.host.smtpd_conf.keys
     keys = {
         "pwcheck_method": "auxprop",
         "auxprop_plugin": "ldapdb",
@@ -78,7 +70,7 @@ def _password(wanted: Wanted, backend: AuxpropLdapdb) -> str:
 
 
 def _steps(wanted: Wanted) -> Iterator[Step]:
-    backend, found = _wished(wanted), wanted.host.smtpd_conf
+    backend, found = wanted.backend(AuxpropLdapdb), wanted.host.smtpd_conf
     keys = _keys(wanted)
     # first what is asked first: this very back end, before the services
     if backend.configure or any(found.keys.get(key) != value for key, value in keys.items()):
@@ -89,12 +81,17 @@ def _steps(wanted: Wanted) -> Iterator[Step]:
             'must be "no" with auxprop-ldapdb: at each login it loads the SASL plugins once more, '
             "which a chrooted smtpd can't; port 25, with AUTH there, must not be chrooted either",
         )
-    near = all(uri.startswith(_NEAR) for uri in backend.uri.split())
-    if not near and backend.starttls is not LdapdbStarttls.DEMAND:
+    open_line = any(not _is_private(uri, wanted.host) for uri in backend.uri.split())
+    if open_line and backend.starttls is not LdapdbStarttls.DEMAND:
         yield Note(f"backend.starttls: {backend.uri} sends passwords over the network; demand encrypts them")
     for key in _BY_HAND:
         if key in keys:
             yield Note(f"set by hand: {found.path} has {key}: {keys[key]}; kept")
+
+
+def _is_private(uri: str, host: Host) -> bool:
+    """Whether a password on the line to ``uri`` can be read by nobody between."""
+    return uri.startswith("ldaps:") or is_here(uri, host)
 
 
 def _tried(wanted: Wanted, backend: AuxpropLdapdb, keys: Mapping[str, str]) -> Iterator[Step]:
@@ -157,8 +154,10 @@ def _refuse(host: Host, backend: AuxpropLdapdb, directory: Directory, password: 
         PolicyError: unless all that is wrong is what configure = true will put right.
 
     """
-    near = next((uri for uri in backend.uri.split() if uri.startswith(_NEAR)), "")
-    proven = near and is_proven(directory, near, host.platform.ca_file, Secret(password), backend.mechanism)
+    private = next((uri for uri in backend.uri.split() if _is_private(uri, host)), "")
+    proven = private and is_proven(
+        directory, private, host.platform.ca_file, Secret(password), backend.mechanism
+    )
     if directory.slapd and not directory.proxies:
         raise PolicyError("backend.id", f"nobody below {directory.suffix} has the uid {backend.id}")
     if known:

@@ -76,9 +76,7 @@ def find(host: Host, backend: AuxpropLdapdb) -> Directory:
 def is_here(uri: str, host: Host) -> bool:
     """Whether ``uri`` leads to this very host."""
     parts = urlsplit(uri)
-    name = parts.hostname or ""
-    known = ("", "localhost", "::1", host.name, host.fqdn, *host.addresses)
-    return parts.scheme == "ldapi" or name in known or name.startswith("127.")
+    return parts.scheme == "ldapi" or not parts.hostname or host.is_here(parts.hostname)
 
 
 def _as_root(name: str) -> Directory:

@@ -131,15 +131,8 @@ def _keys(wanted: Wanted) -> dict[str, str]:
     return keys | ({"saslauthd_path": path} if path else {})
 
 
-def _backend(wanted: Wanted) -> Saslauthd:
-    backend = wanted.policy.backend
-    if not isinstance(backend, Saslauthd):
-        raise TypeError(f"{backend} is not behind saslauthd")
-    return backend
-
-
 def _way(wanted: Wanted) -> Way:
-    backend = _backend(wanted)
+    backend = wanted.backend(Saslauthd)
     return next(way for way in _WAYS if way.shown.kind is type(backend))
 
 
@@ -158,7 +151,7 @@ def _notes(wanted: Wanted) -> Iterator[Note]:
             f"only, whatever the domain is; -r in OPTIONS of {wanted.host.platform.saslauthd.defaults} "
             "looks up the whole"
         )
-    if _backend(wanted).cache and wanted.given.backend:
+    if wanted.backend(Saslauthd).cache and wanted.given.backend:
         yield Note(
             "saslauthd remembers who logged in (-c): a locked user or an old password gets in for up to "
             "8 hours; backend.cache = false asks every time"
@@ -169,7 +162,7 @@ def _notes(wanted: Wanted) -> Iterator[Note]:
 
 
 def _defaults(wanted: Wanted) -> Iterator[Step]:
-    backend, platform = _backend(wanted), wanted.host.platform.saslauthd
+    backend, platform = wanted.backend(Saslauthd), wanted.host.platform.saslauthd
     current, way = wanted.host.saslauthd, _way(wanted)
     by_variable = current.mechanism_option if way.option(wanted) == current.mechanism_option else ""
     options = shlex.join(_options(wanted, way, by_variable))
@@ -197,7 +190,7 @@ def _why(wanted: Wanted, way: Way) -> str:
 
 def _options(wanted: Wanted, way: Way, by_variable: str) -> Iterator[str]:
     """saslauthd's options as they should be: the present ones, with -c, -r, -O and -m as the policy needs."""
-    if _backend(wanted).cache:
+    if wanted.backend(Saslauthd).cache:
         yield "-c"
     words = iter(wanted.host.saslauthd.options)
     for word in words:

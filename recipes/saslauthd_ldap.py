@@ -43,13 +43,6 @@ _COMPARED = re.compile(r"([A-Za-z][\w.;-]*)=%u(?=\)|$)")
 _ADDRESSES = frozenset({"mail", "rfc822mailbox", "mailaddress", "maillocaladdress", "userprincipalname"})
 
 
-def _backend(wanted: Wanted) -> SaslauthdLdap:
-    backend = wanted.policy.backend
-    if not isinstance(backend, SaslauthdLdap):
-        raise TypeError(f"{backend} is no directory")
-    return backend
-
-
 def _path(host: Host) -> str:
     """Return the file that saslauthd reads: ``-O`` names another one."""
     named = host.saslauthd.option if host.saslauthd.mechanism == "ldap" else ""
@@ -62,7 +55,7 @@ def _option(wanted: Wanted) -> str:
 
 
 def _steps(wanted: Wanted) -> Iterator[Step]:
-    host, backend, path = wanted.host, _backend(wanted), _path(wanted.host)
+    host, backend, path = wanted.host, wanted.backend(SaslauthdLdap), _path(wanted.host)
     if not wanted.given.backend:
         return
     current = host.read(path)

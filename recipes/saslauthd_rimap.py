@@ -31,20 +31,13 @@ _PORT = 143
 _NAMED_PORTS = {"": _PORT, "imap": _PORT, "imap2": _PORT}
 
 
-def _backend(wanted: Wanted) -> SaslauthdRimap:
-    backend = wanted.policy.backend
-    if not isinstance(backend, SaslauthdRimap):
-        raise TypeError(f"{backend} is no IMAP server")
-    return backend
-
-
 def _option(wanted: Wanted) -> str:
-    backend = _backend(wanted)
+    backend = wanted.backend(SaslauthdRimap)
     return f"{backend.server}/{backend.port}"
 
 
 def _steps(wanted: Wanted) -> Iterator[Step]:
-    host, backend = wanted.host, _backend(wanted)
+    host, backend = wanted.host, wanted.backend(SaslauthdRimap)
     if not wanted.given.backend:
         return
     new = host.root.live and _read(host, host.saslauthd) != backend
@@ -72,15 +65,12 @@ def _is_address(server: str) -> bool:
 
 def _is_here(host: Host, backend: SaslauthdRimap) -> bool:
     """Whether the server is on this host, as far as that can be seen."""
-    if backend.server in ("localhost", host.name, host.fqdn):
-        return True
-    found: tuple[str, ...] = (backend.server,) if _is_address(backend.server) else ()
-    if host.root.live:
-        with suppress(reach.UnreachableError):
-            found = reach.addresses(backend.server, backend.port)
-    return bool(found) and all(
-        address in host.addresses or ipaddress.ip_address(address).is_loopback for address in found
-    )
+    if host.is_here(backend.server) or not host.root.live:
+        return host.is_here(backend.server)
+    found: tuple[str, ...] = ()
+    with suppress(reach.UnreachableError):
+        found = reach.addresses(backend.server, backend.port)
+    return bool(found) and all(map(host.is_here, found))
 
 
 def _read(_host: Host, found: sasl.Saslauthd) -> SaslauthdRimap | None:

@@ -39,13 +39,6 @@ _OPEN_DOOR = (
 )
 
 
-def _wished(wanted: Wanted) -> AuxpropSql:
-    backend = wanted.policy.backend
-    if not isinstance(backend, AuxpropSql):
-        raise TypeError(f"{backend} is no SQL back end")
-    return backend
-
-
 def is_sqlite(backend: Backend) -> bool:
     """Whether login names reach SQLite, which takes a quote in them for the end of the text."""
     return isinstance(backend, AuxpropSql) and backend.engine is SqlEngine.SQLITE
@@ -58,7 +51,7 @@ def leave(wanted: Wanted) -> Iterator[Step]:
 
 
 def _keys(wanted: Wanted) -> dict[str, str]:
-    backend, found = _wished(wanted), wanted.host.smtpd_conf.keys
+    backend, found = wanted.backend(AuxpropSql), wanted.host.smtpd_conf.keys
     keys = {
         "pwcheck_method": "auxprop",
         "auxprop_plugin": "sql",
@@ -94,7 +87,7 @@ def _quoted(password: str) -> str:
 
 
 def _steps(wanted: Wanted) -> Iterator[Step]:
-    backend, host = _wished(wanted), wanted.host
+    backend, host = wanted.backend(AuxpropSql), wanted.host
     keys = _keys(wanted)
     sql_reach.refuse_unreachable(wanted, backend)
     if backend.engine is SqlEngine.SQLITE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import pwd
 import stat
@@ -108,14 +107,10 @@ def _refuse_host(host: str, backend: AuxpropSql) -> None:
         )
 
 
-def unprotected(host: str) -> Iterator[Note]:
-    """Yield a warning if passwords come from another host."""
-    name = host.rpartition(":")[0] or host
-    try:
-        near = not name or name.startswith("/") or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        near = name == "localhost"
-    if not near:
+def unprotected(name: str, host: Host) -> Iterator[Note]:
+    """Yield a warning if passwords come from another host than this; ``name`` may be a socket."""
+    name = name.rpartition(":")[0] or name
+    if name and not name.startswith("/") and not host.is_here(name):
         yield Note(
             f"backend.hosts: passwords come from {name} over the network, and libsasl does not insist on "
             "TLS: let the line be a private one"

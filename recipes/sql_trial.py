@@ -46,7 +46,7 @@ def tried(wanted: Wanted, backend: AuxpropSql, keys: Mapping[str, str]) -> Itera
             if failure:
                 failures.append(failure)
                 break
-        yield from unprotected(host)
+        yield from unprotected(host, wanted.host)
     if len(failures) == len(hosts):
         raise PolicyError(failures[0].key, "; ".join(failure.message for failure in failures))
     for failure in failures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import ipaddress
 import os
 import shutil
 import socket
@@ -161,6 +162,15 @@ class Host:
         return tuple(
             item.address for name in ordered for item in found[name] if item.family == socket.AF_INET
         )
+
+    def is_here(self, name: str) -> bool:
+        """Whether ``name``, a host's name or address, is known to mean this very host; no DNS is asked."""
+        if name.lower() in ("localhost", self.name, self.fqdn) or name in self.addresses:
+            return True
+        try:
+            return ipaddress.ip_address(name).is_loopback
+        except ValueError:
+            return False
 
     # Postfix
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from wizard.changes import Change
 from wizard.formats import maincf, mastercf, pamd, shellvars, smtpdconf
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wizard.host import Host
-    from wizard.policy import Policy
+    from wizard.policy import Backend, Policy, Saslauthd
     from wizard.postfix import Postfix
 
+B = TypeVar("B", bound="Backend | Saslauthd")
 TextEdit = maincf.Edit | mastercf.Edit | smtpdconf.Edit | shellvars.Edit | pamd.Edit
 
 
@@ -61,6 +62,12 @@ class Wanted:
     given: Policy
     policy: Policy
     host: Host
+
+    def backend(self, kind: type[B]) -> B:
+        """Return the wished back end, of the ``kind`` that whoever asks was chosen for."""
+        if not isinstance(self.policy.backend, kind):
+            raise TypeError(f"{self.policy.backend} is no {kind.__name__}")
+        return self.policy.backend
 
     @property
     def postfix(self) -> Postfix:
