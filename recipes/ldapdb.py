@@ -20,7 +20,7 @@ from recipes.shown import Shown
 from recipes.user_names import Called
 from wizard import ldap, lookup
 from wizard.errors import PolicyError
-from wizard.passwordfile import read_password_file
+from wizard.passwordfile import read_unpadded_password_file
 from wizard.policy import AuxpropLdapdb, LdapdbStarttls
 from wizard.secret import Secret
 from wizard.steps import Note
@@ -61,10 +61,7 @@ def _password(wanted: Wanted, backend: AuxpropLdapdb) -> str:
     """Return the password; where no file is named, the one that smtpd.conf holds for this user already."""
     if backend.password_file and wanted.given.backend:
         key = "backend.password_file"
-        password = read_password_file(Path(backend.password_file), key).reveal()
-        if password != password.strip():
-            raise PolicyError(key, "the password begins or ends with a blank, which smtpd.conf can't hold")
-        return password
+        return read_unpadded_password_file(Path(backend.password_file), key, "smtpd.conf").reveal()
     found = wanted.host.smtpd_conf.keys
     return found.get("ldapdb_pw", "") if found.get("ldapdb_id") == backend.id else ""
 

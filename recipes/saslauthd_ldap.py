@@ -16,7 +16,7 @@ from recipes.user_names import Called
 from wizard.changes import WriteFile
 from wizard.errors import PolicyError
 from wizard.formats import saslauthdconf
-from wizard.passwordfile import read_password_file
+from wizard.passwordfile import read_unpadded_password_file
 from wizard.policy import SaslauthdLdap
 from wizard.secret import Secret
 from wizard.steps import Act, Note
@@ -96,9 +96,7 @@ def _password(backend: SaslauthdLdap, found: Mapping[str, str]) -> str:
     """Return the password to bind with; where no file is named, the one that is there already."""
     key = "backend.password_file"
     if backend.password_file:
-        password = read_password_file(Path(backend.password_file), key).reveal()
-        if password != password.strip():
-            raise PolicyError(key, "the password begins or ends with a blank, which saslauthd can't be told")
+        password = read_unpadded_password_file(Path(backend.password_file), key, "saslauthd").reveal()
         if len(password.encode()) > _LONGEST_PASSWORD:
             raise PolicyError(
                 key, f"the password is longer than the {_LONGEST_PASSWORD} bytes saslauthd takes"

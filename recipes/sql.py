@@ -14,8 +14,7 @@ from recipes.backend import BackendRecipe
 from recipes.chroot import after, link_back
 from recipes.shown import Shown
 from recipes.user_names import Called
-from wizard.errors import PolicyError
-from wizard.passwordfile import read_password_file
+from wizard.passwordfile import read_unpadded_password_file
 from wizard.policy import AuxpropSql, SqlEngine
 from wizard.steps import Note
 
@@ -72,9 +71,7 @@ def _password(wanted: Wanted, backend: AuxpropSql) -> str:
     """Return the password as smtpd.conf has to hold it; where no file is named, the one it holds already."""
     if backend.password_file and wanted.given.backend:
         key = "backend.password_file"
-        password = read_password_file(Path(backend.password_file), key).reveal()
-        if password != password.strip():
-            raise PolicyError(key, "the password begins or ends with a blank, which smtpd.conf can't hold")
+        password = read_unpadded_password_file(Path(backend.password_file), key, "smtpd.conf").reveal()
         return _quoted(password) if backend.engine is SqlEngine.PGSQL else password
     found = wanted.host.smtpd_conf.keys
     same = (found.get("sql_user"), found.get("sql_engine")) == (backend.user, _ENGINES[backend.engine])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import recipes
 from wizard import accounthints, accounts, check_dovecot, lookup, saslauthd_socket
 from wizard.accountverdict import Layer, Reply, Tried
 from wizard.policy import (
@@ -41,9 +42,9 @@ def ask(host: Host, backend: Backend, name: str, password: Secret, log: RunLog) 
             yield _saslauthd(host, backend, name, password, log)
         case AuxpropSasldb():
             yield _listed(host, name)
-            yield _libsasl(host, name, password)
+            yield _libsasl(host, backend, name, password)
         case AuxpropSql() | AuxpropLdapdb():
-            yield _libsasl(host, name, password)
+            yield _libsasl(host, backend, name, password)
         case Dovecot():
             yield _dovecot(host, backend, name, password, log)
 
@@ -102,7 +103,7 @@ def _listed(host: Host, name: str) -> Tried:
     return _tried(sasldb.path, Reply.REFUSED if why else Reply.ACCEPTED, said, why)
 
 
-def _libsasl(host: Host, name: str, password: Secret) -> Tried:
+def _libsasl(host: Host, backend: Backend, name: str, password: Secret) -> Tried:
     """Have libsasl check the password, set up as this host's smtpd sets it up."""
     postfix = host.settled_postfix
     chrooted = any(postfix.chrooted(service) for service in postfix.auth_services)
@@ -111,10 +112,10 @@ def _libsasl(host: Host, name: str, password: Secret) -> Tried:
     options = {key: value for key, value in host.smtpd_conf.keys.items() if key != "auto_transition"}
     answer = lookup.check(options, smtpd, timeout=_PATIENCE, user=name, password=password.reveal())
     where = f"libsasl as smtpd asks it{', in the chroot' if chrooted else ''}"
-    return _judged(where, answer)
+    return _judged(where, answer, recipes.shown(type(backend)).silent.format(backend))
 
 
-def _judged(where: str, answer: Answer) -> Tried:
+def _judged(where: str, answer: Answer, silent: str) -> Tried:
     if answer.right:
         return _tried(where, Reply.ACCEPTED, "the password is right")
     if answer.unknown:
@@ -123,8 +124,7 @@ def _judged(where: str, answer: Answer) -> Tried:
     if answer.refused:
         return _tried(where, Reply.REFUSED, "wrong password", _WRONG)
     said = answer.said[-1] if answer.said else "no answer"
-    why = "What holds the passwords can't be reached or read by smtpd: is it up, may postfix read it?"
-    return _tried(where, Reply.SILENT, said, why)
+    return _tried(where, Reply.SILENT, said, silent)
 
 
 # Dovecot

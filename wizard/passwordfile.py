@@ -38,6 +38,21 @@ def read_password_file(path: Path, key: str) -> Secret:
     return Secret(_without_line_end(found.content).decode())
 
 
+def read_unpadded_password_file(path: Path, key: str, holder: str) -> Secret:
+    """Return the same for a configuration file that drops the blanks around its values.
+
+    ``holder`` is who has to be told the password: "smtpd.conf", "saslauthd".
+
+    Raises:
+        PolicyError: also if the password begins or ends with a blank.
+
+    """
+    password = read_password_file(path, key)
+    if password.reveal() != password.reveal().strip():
+        raise PolicyError(key, f"the password begins or ends with a blank, which {holder} can't be told")
+    return password
+
+
 def checked(line: str) -> Secret:
     """Return the password that was typed, without the line's end.
 

@@ -106,3 +106,10 @@ def test_what_it_cannot_do_it_says_in_a_sentence(boot: Boot) -> None:
     other = machine.run([LAUNCHER, "--version"], check=False)
     assert (other.status, other.stderr.count("\n")) == (3, 1)
     assert "no Debian system" in other.stderr
+
+
+def test_a_user_without_a_home_is_told_what_to_do(boot: Boot) -> None:
+    machine = boot(Kind.READY)
+    user = machine.run([LAUNCHER, "--version"], user="nobody", env={"HOME": "/nonexistent"}, check=False)
+    assert (user.status, user.stderr.count("\n")) == (3, 1)
+    assert "run it as root, or set POSTFIX_AUTH_HOME" in user.stderr
