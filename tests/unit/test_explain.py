@@ -74,9 +74,10 @@ def test_a_pattern_takes_linear_time(entry: Explanation) -> None:
         told = explain._told(_line(example))[0].text
         for filler in ("x", " ", "(", "'", '"', ": ", told[-12:], told[:20], told):
             hostile = (told[: len(told) // 2] + filler * 20_000)[:20_000]
-            started = time.perf_counter()
+            # the processor's own time, whatever else runs; what grows with the square takes seconds
+            started = time.process_time()
             entry.pattern.match(hostile)
-            assert time.perf_counter() - started < 0.05
+            assert time.process_time() - started < 0.25
 
 
 # one line
