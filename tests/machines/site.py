@@ -15,6 +15,7 @@ from pathlib import Path
 
 _AUTHORITIES = Path("/usr/local/share/ca-certificates")
 _BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+_NOT_ABOUT_FETCHING = {"config-file", "constraint"}
 
 
 def authorities() -> tuple[Path, ...]:
@@ -35,12 +36,12 @@ def trust_authorities(root: Path) -> None:
 
 
 def pip_settings() -> dict[str, str]:
-    """Return this host's pip settings, those from PIP_ variables included, as name: value."""
+    """Return how this host's pip gets at packages, by its PIP_ variables too, as name: value."""
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     )
     found = re.findall(r"^(?:global|:env:|install)\.([a-z-]+)='(.*)'$", listed.stdout, re.MULTILINE)
-    return {name: value.replace(r"\n", " ") for name, value in found if name != "config-file"}
+    return {name: value.replace(r"\n", " ") for name, value in found if name not in _NOT_ABOUT_FETCHING}
 
 
 def pip_folders() -> tuple[Path, ...]:
