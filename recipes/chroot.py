@@ -10,7 +10,9 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from wizard.accounts import Sasldb
 from wizard.changes import JoinGroup, MakeDirectory, MakeLink, ShareSecrets, StatOverride, WriteFile
+from wizard.errors import HostError
 from wizard.policy import ChrootChoice
 from wizard.steps import Act
 
@@ -145,8 +147,23 @@ def sasldb_steps(wanted: Wanted) -> Iterator[Step]:
     path, group = host.platform.sasl.sasldb, host.platform.sasl.group
     yield from _join(wanted, "smtpd runs as postfix and must read the secrets")
     shared = f"{host.queue_directory}{path}" if True in after(wanted) else ""
+    if shared:
+        _refuse_other_accounts(host, path, shared)
     why = "chrooted smtpd reads the copy in the queue directory: one file, so that it never goes stale"
     yield ShareSecrets(path, shared, group=group, reason=why if shared else "postfix must be able to read it")
+
+
+def _refuse_other_accounts(host: Host, path: str, shared: str) -> None:
+    """A copy in the queue directory, made by hand, must not take accounts along that only it has."""
+    content = host.read(shared)
+    if content is None or content == host.read(path):
+        return
+    both = (set(map(str, Sasldb(each, "", host.root).accounts())) for each in (shared, path))
+    if alone := sorted(next(both) - next(both)):
+        raise HostError(
+            f"{shared} has accounts that {path} lacks: {', '.join(alone)}; one file takes the place of both: "
+            f"first cp {shared} {path} if chrooted smtpd has the right ones, or remove {shared}"
+        )
 
 
 # what all of this may leave behind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +35,10 @@ class Root:
     def file(self, inside: str) -> Path:
         """Where the file that ``inside`` means really lies: as :meth:`path`, through a last link too."""
         found = self.path(inside)
+        if self.live:
+            return Path(os.path.realpath(found)) if found.is_symlink() else found
         for _ in range(_LINKS_IN_A_ROW):
-            if self.live or not found.is_symlink():
+            if not found.is_symlink():
                 break
             target = Path("/", found.parent.relative_to(self.prefix)) / found.readlink()
             found = self.path(str(_flat(target)))

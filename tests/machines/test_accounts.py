@@ -78,6 +78,30 @@ def test_sasldb_with_realms(machine: Machine) -> None:
     assert _check(machine, "bob", "builder")[1].endswith("postfix-auth user add bob makes it.")
 
 
+def test_taking_a_repair_of_sasldb_back_opens_it_to_nobody(machine: Machine) -> None:
+    _apply(machine, 'type = "auxprop-sasldb"')
+    assert _user(machine, "add", "bob", password="builder").status == 0
+    for mode in ("600", "640"):
+        machine.run(f"chmod {mode} $(realpath /etc/sasldb2); chgrp mail $(realpath /etc/sasldb2)")
+        before = machine.run("stat -Lc '%a %U:%G' /etc/sasldb2").stdout
+        machine.run([LAUNCHER, "apply", "-p", _FILE, "--yes", "--no-test"])
+        assert machine.run("stat -Lc '%a %U:%G' /etc/sasldb2").stdout == "660 root:sasl\n"
+        machine.run([LAUNCHER, "rollback", "--yes"])
+        assert machine.run("stat -Lc '%a %U:%G' /etc/sasldb2").stdout == before
+
+
+def test_accounts_of_a_copy_in_the_chroot_are_not_lost(machine: Machine) -> None:
+    copy = "/var/spool/postfix/etc/sasldb2"
+    machine.run(f"cp /etc/sasldb2 {copy}; echo builder | saslpasswd2 -p -c -f {copy} -u example.org bob")
+    machine.write_file(_FILE, _POLICY.format('type = "auxprop-sasldb"'))
+    refused = machine.run([LAUNCHER, "plan", "-p", _FILE], check=False)
+    assert refused.status == 3
+    assert f"{copy} has accounts that /etc/sasldb2 lacks: bob@example.org" in refused.stderr
+    machine.run(f"cp {copy} /etc/sasldb2")
+    machine.run([LAUNCHER, "apply", "-p", _FILE, "--yes", "--no-test"])
+    assert _check(machine, "bob@example.org", "builder")[1] == _BOTH
+
+
 def _add_by_keys(machine: Machine, name: str, password: str) -> None:
     """Make an account on the wizard's page, and try it there."""
     with machine.interactive([LAUNCHER]) as terminal:
