@@ -28,6 +28,7 @@ from recipes import (
     sql,
     submission,
     tls,
+    typed_password,
 )
 from wizard import processes, services
 from wizard.policy import Policy
@@ -64,6 +65,7 @@ _LEAVES: tuple[Callable[[Wanted], Iterator[Step]], ...] = (
     sql.leave,
     dovecot_side.leave,
     sasl_leftovers.leave,
+    typed_password.leave,
 )
 
 

@@ -82,19 +82,6 @@ def undo(situation: Situation, handle: Handle) -> Handle:
     return applying.roll_back(handle.checkpoint, situation.host.root)
 
 
-def finish(situation: Situation, answers: Answers) -> None:
-    """Do what is left once the change is kept: forget a password of the back end before, make accounts.
-
-    Raises:
-        WizardError: when an account can't be made.
-        OSError: when the password can't be removed.
-
-    """
-    in_force = typed_passwords.named(answers.policy, answers.passwords)
-    typed_passwords.forget(in_force, situation.host.root)
-    make_accounts(situation, answers)
-
-
 def make_accounts(situation: Situation, answers: Answers) -> None:
     """Make the accounts that were asked for.
 

@@ -12,13 +12,14 @@ from screens import saving
 from screens.answers import Intent
 from screens.labels import where
 from screens.rehearsing import Rehearsal
-from screens.typed_passwords import kept, named
+from screens.typed_passwords import named
 from screens.widgets.choice_list import Listing
 from screens.widgets.dialogs import FileName
 from screens.widgets.pane import Pane
 from screens.widgets.step import Step, Words
 from screens.widgets.text import SIGNS, shown
 from wizard.choices import Choice
+from wizard.passwordfile import kept
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

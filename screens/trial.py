@@ -150,7 +150,7 @@ class TrialStep(Step):
         if not handle.standing.state.in_force:
             return Phase.UNDONE
         if (phase := self._standing()) is Phase.KEPT:
-            doing.finish(self.situation, self.answers)
+            doing.make_accounts(self.situation, self.answers)
         return phase
 
     def _standing(self) -> Phase:
@@ -180,7 +180,7 @@ class TrialStep(Step):
         problem = ""
         try:
             doing.keep(self.situation)
-            doing.finish(self.situation, self.answers)
+            doing.make_accounts(self.situation, self.answers)
         except (WizardError, OSError) as error:
             problem = str(error)
         self.post_message(self.Ended(self._standing(), problem))

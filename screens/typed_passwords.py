@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wizard.passwordfile import kept
 from wizard.policy import AuxpropLdapdb, AuxpropSql, SaslauthdLdap
 
 if TYPE_CHECKING:
@@ -27,14 +28,8 @@ if TYPE_CHECKING:
     Passwords = Mapping[str, Secret]
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
-_DIRECTORY = "/etc/postfix-auth"
 _LONGEST = 512
 _LOGS_IN = SaslauthdLdap | AuxpropSql | AuxpropLdapdb  # back ends that this host has a password for
-
-
-def kept(section: str) -> str:
-    """Return the file in which the typed password of a ``section`` is kept."""
-    return f"{_DIRECTORY}/{section}.password"
 
 
 def problem(text: str) -> str | None:
@@ -86,19 +81,6 @@ def keep(passwords: Passwords, root: Root) -> None:
         arriving = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         _write(arriving, password)
         arriving.replace(path)
-
-
-def forget(policy: Policy, root: Root) -> None:
-    """Remove the password that is kept for a back end, unless ``policy`` names it.
-
-    Raises:
-        OSError: when it can't be removed.
-
-    """
-    backend, file = policy.backend, kept("backend")
-    if backend is None or (isinstance(backend, _LOGS_IN) and backend.password_file == file):
-        return
-    root.path(file).unlink(missing_ok=True)
 
 
 def _write(path: Path, password: Secret) -> None:

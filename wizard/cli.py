@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from wizard import asking
 from wizard.arguments import parse, parser
-from wizard.errors import HostError, WizardError
+from wizard.errors import HostError, PolicyError, WizardError
 from wizard.report import shown
 from wizard.root import Root
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
 
     from wizard.applying import Handle
     from wizard.events import Event
@@ -260,11 +262,20 @@ def _test(arguments: argparse.Namespace, root: Root) -> int:
 def _explain(arguments: argparse.Namespace, root: Root) -> int:  # noqa: ARG001 - one form for all commands
     from wizard import explain, report  # noqa: PLC0415
 
-    source = arguments.file.open("rb") if arguments.file else sys.stdin.buffer
-    with source:
+    with _log(arguments.file) as source:
         problems = explain.problems_in(source)
     _print(report.problem_lines(problems))
     return _FAILED if problems else _DONE
+
+
+def _log(file: Path | None) -> BinaryIO:
+    if file is None:
+        return sys.stdin.buffer
+    try:
+        return file.open("rb")
+    except OSError as error:
+        elsewhere = "; without rsyslog it is in the journal: journalctl -b | postfix-auth explain"
+        raise PolicyError("FILE", f"{file}: {error.strerror}{elsewhere}") from None
 
 
 def _user(arguments: argparse.Namespace, root: Root) -> int:

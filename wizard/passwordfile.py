@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 
     from wizard.smallfiles import SmallFile
 
+_KEPT = "/etc/postfix-auth"
 _LONGEST = 1024
 _ROOT = 0
+
+
+def kept(section: str) -> str:
+    """Return the file in which a typed password of a ``section`` of the policy is kept for good."""
+    return f"{_KEPT}/{section}.password"
 
 
 def read_password_file(path: Path, key: str) -> Secret:

@@ -12,7 +12,7 @@ from screens.labels import HELP, label
 from screens.widgets.choice_list import ChoiceList
 from screens.widgets.field import Field
 from screens.widgets.step import Missing, Words
-from wizard import policyfields
+from wizard import passwordfile, policyfields
 from wizard.choices import Choice
 from wizard.secret import Secret
 
@@ -80,7 +80,7 @@ class Form(Vertical):
 
     def _ask_password(self, file: str) -> ComposeResult:
         """Ask for the password itself or a file with it; the one where it is kept is no answer of theirs."""
-        key, kept = f"{self._section}.{_TYPED}", typed_passwords.kept(self._section)
+        key, kept = f"{self._section}.{_TYPED}", passwordfile.kept(self._section)
         typed = self._password.reveal() if self._password else ""
         hint = "the one in force" if file == kept else ""
         check = typed_passwords.problem
@@ -97,13 +97,13 @@ class Form(Vertical):
         """Return what is answered, by name; what is not asked, or not valid (yet), as the field's default."""
         found = {name: self._answer(name, field) for name, field in self._asked.items()}
         if _FILE in found and not found[_FILE] and not self.password and self._in_force(found):
-            found[_FILE] = typed_passwords.kept(self._section)
+            found[_FILE] = passwordfile.kept(self._section)
         return found
 
     def _in_force(self, found: Mapping[str, Value]) -> bool:
         """Whether the password that was typed an earlier time is still that of the same user."""
         same = all(getattr(self._value, name, None) == found.get(name) for name in _WHOSE)
-        return same and getattr(self._value, _FILE, "") == typed_passwords.kept(self._section)
+        return same and getattr(self._value, _FILE, "") == passwordfile.kept(self._section)
 
     def _answer(self, name: str, field: policyfields.Field) -> Value:
         for choices in self.query(f"#{_id(name)}").results(ChoiceList):

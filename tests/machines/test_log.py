@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.machines.machine import LAUNCHER
+
 if TYPE_CHECKING:
     from tests.machines.machine import Machine
 
@@ -193,6 +195,14 @@ def test_a_log_of_the_journal_is_explained(machine: Machine) -> None:
     follow(machine)
     for form in ("short", "short-iso", "short-unix", "json"):
         assert problems(machine, "-t", "postfix/smtpd", "-o", form)["saslauthd-socket-missing"] == 3
+
+
+def test_a_log_that_is_not_there_is_said_to_be_in_the_journal(machine: Machine) -> None:
+    for file, why in (("/var/log/mail.log", "No such file"), ("/etc", "Is a directory")):
+        done = machine.run([LAUNCHER, "explain", file], check=False)
+        assert (done.status, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"postfix-auth: FILE: {file}: {why}")
+        assert "journalctl -b | postfix-auth explain" in done.stderr
 
 
 def test_what_breaks_is_explained(machine: Machine) -> None:

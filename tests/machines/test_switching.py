@@ -102,6 +102,7 @@ test -L /etc/sasldb2 && echo link to the secrets
 test -e /var/spool/postfix/etc/sasldb2 && echo secrets in the chroot
 test -e /etc/systemd/system/saslauthd.service.d && echo drop-in of saslauthd
 test -e /etc/saslauthd.conf && echo saslauthd.conf
+test -e /etc/postfix-auth/backend.password && echo a typed password
 test -e /etc/pam.d/smtp && echo pam.d/smtp
 test -e /etc/security/smtp.groups && echo smtp.groups
 test -e /etc/dovecot/conf.d/95-postfix-auth.conf && echo drop-in of Dovecot
@@ -150,6 +151,7 @@ def test_from_any_back_end_to_any_other(boot: Boot, debian: Debian, part: int) -
     machine = boot(Kind.EVERY)
     every.start(machine)
     way = parts()[part]
+    machine.run("install -D -m 600 /dev/null /etc/postfix-auth/backend.password")
     # the first part goes back all the way, the others some steps
     back_to = 0 if part == 0 else len(way) - 3
     for number, (old, new) in enumerate(pairwise([way[0], *way])):

@@ -12,8 +12,9 @@ from screens.labels import HELP
 from screens.widgets.dialogs import HelpScreen
 from screens.widgets.field import Entry
 from screens.widgets.form import Form
+from wizard import passwordfile
 from wizard.errors import PolicyError
-from wizard.policy import AuxpropSql, Policy, SaslauthdLdap, SaslauthdPam, Smarthost
+from wizard.policy import AuxpropSql, Policy, SaslauthdLdap, Smarthost
 from wizard.root import Root
 from wizard.secret import Secret
 
@@ -95,7 +96,7 @@ def test_a_database_in_a_file_is_asked_for_no_server(site: Site) -> None:
 
 
 def test_what_was_typed_before_is_not_asked_again_and_no_admins_file() -> None:
-    kept = replace(_LDAP, password_file=typed_passwords.kept("backend"))
+    kept = replace(_LDAP, password_file=passwordfile.kept("backend"))
     typed = Answers(Policy(backend=kept), Policy(backend=kept))
     assert typed.asked == Policy()
     changed = replace(typed, backend_password=Secret(_SECRET))
@@ -105,7 +106,7 @@ def test_what_was_typed_before_is_not_asked_again_and_no_admins_file() -> None:
 def test_the_file_of_a_typed_password_is_not_shown_and_not_lost(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = replace(_LDAP, password_file=typed_passwords.kept("backend"))
+    kept = replace(_LDAP, password_file=passwordfile.kept("backend"))
     monkeypatch.setattr(
         "screens.answers.start", lambda *_: Answers(Policy(backend=kept), Policy(backend=kept))
     )
@@ -136,11 +137,6 @@ def test_typed_passwords_are_in_files_of_roots_while_they_are_needed(tmp_path: P
     assert (kept.read_text(), kept.stat().st_mode & 0o777) == (f"{_SECRET}\n", 0o600)
     named = typed_passwords.named(policy, passwords)
     assert named.backend == replace(_LDAP, password_file="/etc/postfix-auth/backend.password")
-    for still in (named, Policy()):
-        typed_passwords.forget(still, Root(tmp_path))
-        assert kept.exists()
-    typed_passwords.forget(Policy(backend=SaslauthdPam()), Root(tmp_path))
-    assert not kept.exists()
 
 
 def test_answers_that_can_not_be_applied_yet_can_be_saved(
