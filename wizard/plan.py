@@ -82,7 +82,8 @@ def assemble(policy: Policy, whole: Policy, host: Host, steps: Iterable[Step]) -
     edits = [step for step in listed if isinstance(step, Edit)]
     written = tuple(_fold(edits, host))
     others = [step for step in listed if isinstance(step, Change) and not step.done(host.root)]
-    services = tuple(_services([step for step in listed if isinstance(step, Act)], host, [*others, *written]))
+    acts = [*(step for step in listed if isinstance(step, Act)), *_read_anew(written)]
+    services = tuple(_services(acts, host, [*others, *written]))
     warnings = [step.text for step in listed if isinstance(step, Note)]
     verify(host, edits, {change.path: change.after or b"" for change in written})
     ordered = sorted([*others, *written], key=_rank)
@@ -139,6 +140,12 @@ def _rank(change: Change) -> int:
 
 
 _LEAVING = ("stop", "disable")
+
+
+def _read_anew(written: Iterable[WriteFile]) -> Iterator[Act]:
+    """Programs of Postfix that run already know their parameters only from when they were started."""
+    if names := [change.path.rpartition("/")[2] for change in written if change.path in (MAIN_CF, MASTER_CF)]:
+        yield Act("postfix", "reload", f"reads {' and '.join(names)} anew")
 
 
 def _services(acts: Sequence[Act], host: Host, work: Sequence[Change]) -> Iterator[Change]:

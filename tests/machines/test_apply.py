@@ -67,6 +67,15 @@ def test_what_is_done_twice_is_done_once(host: Machine) -> None:
     assert _states(host) == ["kept"]
 
 
+def test_what_only_main_cf_says_is_in_force_at_once(host: Machine) -> None:
+    host.run(_APPLY)
+    said = "import smtplib; s = smtplib.SMTP('127.0.0.1', 587); s.starttls(); s.ehlo(); print(s.ehlo_resp)"
+    assert "AUTH=" not in host.run(["python3", "-c", said]).stdout
+    host.write_file(_FILE, "[mechanisms]\noutlook_compatible = true\n")
+    host.run(_APPLY)
+    assert "AUTH=" in host.run(["python3", "-c", said]).stdout
+
+
 def test_rollback_leaves_nothing(host: Machine) -> None:
     before = host.run(_SEEN).stdout
     host.run(_APPLY)
