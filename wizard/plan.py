@@ -211,7 +211,9 @@ def verify(host: Host, edits: Sequence[Edit], after: dict[str, bytes]) -> None:
 def _wrong_parameters(before: Postfix, after: Postfix, edits: Sequence[Edit]) -> Iterator[str]:
     meant = {step.edit.name: step.edit.value for step in edits if isinstance(step.edit, maincf.SetParameter)}
     for name in before.explicit | after.explicit:
-        if name in ("config_directory",):
+        # names that Postfix does not have by itself are listed only as long as anything refers to them
+        unused = name not in after.parameters and name not in meant
+        if unused or name == "config_directory":
             continue
         value = after.parameters.get(name, "")
         wish = meant.get(name, before.parameters.get(name, ""))

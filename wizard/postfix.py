@@ -219,20 +219,28 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
 
 def _services(master: str, options: str, expanded: str) -> Iterator[Service]:
     raw, full = _overrides(options), _overrides(expanded)
-    for line in master.splitlines():
-        words = line.split(None, _COLUMNS)
-        if len(words) >= _COLUMNS:
-            columns = tuple(words[:_COLUMNS])
-            key = f"{columns[0]}/{columns[1]}"
-            yield Service(
-                name=columns[0],
-                type=columns[1],
-                chroot=columns[4],
-                command=columns[7],
-                columns=columns,
-                options=raw.get(key, {}),
-                expanded=full.get(key, {}),
-            )
+    entries = [words for line in master.splitlines() if len(words := line.split(None, _COLUMNS)) >= _COLUMNS]
+    keys = [f"{name}/{kind}" for name, kind, *_ in entries]
+    for key, words in dict(zip(keys, entries, strict=True)).items():
+        # master(8) uses the last of two entries alone; of -P's lines the last ones are its, but not all
+        own = None if keys.count(key) == 1 else set(_OVERRIDE.findall(" ".join(words[_COLUMNS:])))
+        columns = tuple(words[:_COLUMNS])
+        yield Service(
+            name=columns[0],
+            type=columns[1],
+            chroot=columns[4],
+            command=columns[7],
+            columns=columns,
+            options=_only(own, raw.get(key, {})),
+            expanded=_only(own, full.get(key, {})),
+        )
+
+
+_OVERRIDE = re.compile(r"-o\s*(?:\{\s*)?([^\s={}]+)\s*=")
+
+
+def _only(names: set[str] | None, options: dict[str, str]) -> dict[str, str]:
+    return options if names is None else {name: options[name] for name in options if name in names}
 
 
 def _overrides(text: str) -> dict[str, dict[str, str]]:

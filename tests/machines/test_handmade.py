@@ -108,6 +108,28 @@ def test_a_port_of_its_own_stays_alive_and_takes_no_password_in_the_clear(machin
     assert "Nothing to do" in apply(machine, POLICY)
 
 
+_SASLDB = POLICY.replace("saslauthd-pam", "auxprop-sasldb")
+_TWICE = """
+cat >>/etc/postfix/master.cf <<'END'
+submission inet n - y - - smtpd
+  -o smtpd_sasl_auth_enable=yes -o smtpd_relay_restrictions=$mua_relay_restrictions
+submission inet n - y - - smtpd
+  -o { smtpd_tls_security_level = encrypt }
+END
+postconf -e 'mua_relay_restrictions = permit_sasl_authenticated, reject'
+postfix reload
+"""
+
+
+def test_of_a_service_that_is_there_twice_the_last_counts_and_both_go(machine: Machine) -> None:
+    by_hand(machine, _TWICE)
+    assert "Port 587 STARTTLS required, no AUTH" in " ".join(postfix_auth(machine, "status").split())
+    apply(machine, _SASLDB)
+    assert "Nothing to do" in apply(machine, _SASLDB)
+    apply(machine, f'{_SASLDB}services = ["submissions"]\n')
+    assert not machine.run(["ss", "-Hltn", "sport = :587"]).stdout
+
+
 def test_each_address_of_a_port_is_treated_alike(machine: Machine) -> None:
     by_hand(
         machine,

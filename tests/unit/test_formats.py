@@ -176,6 +176,12 @@ def test_of_two_services_the_last_is_edited() -> None:
     assert after == b"smtp inet n - y - - smtpd\nsmtp inet n - - - - smtpd\n"
 
 
+def test_of_two_services_both_go() -> None:
+    data = b"smtp inet n - y - - smtpd\n  -o a=b\npickup unix n - y 60 1 pickup\nsmtp inet n - n - - smtpd\n"
+    after = mastercf.edit("master.cf", data, [mastercf.DisableService("smtp", "inet")])
+    assert after == data.replace(b"smtp inet", b"#smtp inet").replace(b"  -o", b"#  -o")
+
+
 def test_a_new_service_stands_below_its_example() -> None:
     smtp, example = b"smtp inet n - y - - smtpd\n", b"#submission inet n - y - - smtpd\n#  -o a=b\n"
     data = smtp + example + b"# more\npickup unix n - y 60 1 pickup\n"

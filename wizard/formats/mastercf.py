@@ -92,16 +92,22 @@ def edit(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
                 case AddService():
                     _add_service(tree, wish)
                 case DisableService(name, kind):
-                    _disable(tree, _service(tree, path, name, kind))
+                    # an earlier entry would count once the last is gone
+                    for entry in reversed(_entries(tree, path, name, kind)):
+                        _disable(tree, entry)
     return tree.data
 
 
 def _service(tree: Tree, path: str, name: str, kind: str) -> str:
     """Return the node of a service; of two entries the last is the one that counts."""
+    return _entries(tree, path, name, kind)[-1]
+
+
+def _entries(tree: Tree, path: str, name: str, kind: str) -> list[str]:
     found = tree.match(f"service[name={lenses.quoted(name)}][type={lenses.quoted(kind)}]")
     if not found:
         raise HostError(f"{path}: there is no service {name} of type {kind}")
-    return found[-1]
+    return found
 
 
 # options
