@@ -112,8 +112,9 @@ def _relaying(target: Target, account: Account | None, stranger_source: str) -> 
     title = "no relaying without a log-in"
     yield Check(target, "relay.stranger", stage, title, "refused", probe, source_address=source)
     if target.mechanisms:
-        probe = _user_relays(target, account)
-        yield Check(target, "relay.user", Stage.LOGINS, "relaying after a log-in", "250", probe)
+        # whoever is in mynetworks may relay anyway: the login has to do it
+        probe, title = _user_relays(target, account), "relaying after a log-in"
+        yield Check(target, "relay.user", Stage.LOGINS, title, "250", probe, source_address=source)
 
 
 def _user_relays(target: Target, account: Account | None) -> Probe:

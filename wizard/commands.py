@@ -70,11 +70,14 @@ class _Running:
         self._argv = tuple(argv)
         inherited = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
         environment = {"PATH": _PATH, "LC_ALL": "C.UTF-8", "HOME": "/root", **inherited, **(env or {})}
-        pipe = subprocess.PIPE
         self._process: subprocess.Popen[bytes] | None = None
         self._why_not = "is not installed"
+        # no pipes: a daemon that a program leaves behind keeps them open, and nobody could wait for their end
+        self._out, self._err = os.memfd_create("stdout"), os.memfd_create("stderr")
         try:
-            self._process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+            self._process = subprocess.Popen(
+                argv, stdin=subprocess.PIPE, stdout=self._out, stderr=self._err, env=environment
+            )
         except FileNotFoundError:
             pass
         except OSError as error:  # not for running, no memory ...
@@ -82,14 +85,23 @@ class _Running:
 
     def outcome(self, stdin: bytes, timeout: float) -> Outcome:
         """Wait until it has ended."""
+        try:
+            return self._outcome(stdin, timeout)
+        finally:
+            os.close(self._out)
+            os.close(self._err)
+
+    def _outcome(self, stdin: bytes, timeout: float) -> Outcome:
         if self._process is None:
             return Outcome(self._argv, 127, "", f"{self._argv[0]} {self._why_not}")
         with self._process as process:
             try:
-                out, err = process.communicate(stdin, timeout)
+                process.communicate(stdin, timeout)
             except subprocess.TimeoutExpired:
                 process.kill()
                 return Outcome(self._argv, 124, "", f"{self._argv[0]} did not end within {timeout:.0f} s")
-        return Outcome(
-            self._argv, process.returncode, out.decode(errors="replace"), err.decode(errors="replace")
-        )
+        return Outcome(self._argv, process.returncode, _text(self._out), _text(self._err))
+
+
+def _text(written: int) -> str:
+    return os.pread(written, os.fstat(written).st_size, 0).decode(errors="replace")

@@ -206,6 +206,11 @@ FAULTS = {
         {"submission.relay.stranger"},
         "open relay",
     ),
+    "only who is near may relay": Fault(
+        "postconf -P submission/inet/smtpd_recipient_restrictions=permit_mynetworks,reject",
+        {"submission.relay.user"},
+        "permit_sasl_authenticated",
+    ),
     "users may not relay": Fault(
         "postconf -P submissions/inet/smtpd_relay_restrictions=reject",
         {"submissions.relay.user"},
