@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from recipes import measured
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from wizard.host import Host
 
 INET = "inet:"
+_COUNTS_FOR = 10.0  # seconds; the same is asked several times for one plan
 #: What needs the password in clear, or stored in a scheme of its own.
 NEEDS_STORED = frozenset({"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "DIGEST-MD5"})
 _TOKENS = frozenset({"XOAUTH2", "OAUTHBEARER"})
@@ -54,7 +57,24 @@ def refusal(host: Host, mechanism: str) -> str:
 
 def answer(address: str, host: Host) -> tuple[str, ...]:
     """Return what Dovecot offers at ``address``, asked as Postfix does; nothing if nobody answers."""
-    return check_dovecot.mechanisms(address, host.queue_directory) if host.root.live else ()
+    return _answer(address, host).offered
+
+
+def silence(address: str, host: Host) -> str:
+    """Return why Postfix gets no answer at ``address``; empty: it does."""
+    return _answer(address, host).why_not
+
+
+def _answer(address: str, host: Host) -> check_dovecot.Answer:
+    if not host.root.live:
+        return check_dovecot.Answer(why_not="below --root nobody is asked")
+    owner = host.settled_postfix.value("mail_owner")
+    return _remembered(address, host.queue_directory, owner, int(time.monotonic() / _COUNTS_FOR))
+
+
+@lru_cache(maxsize=8)
+def _remembered(address: str, queue: str, owner: str, _: int) -> check_dovecot.Answer:
+    return check_dovecot.ask(address, queue, owner)
 
 
 def is_dead(host: Host) -> bool:

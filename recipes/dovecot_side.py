@@ -46,8 +46,10 @@ def configured(wanted: Wanted, backend: Dovecot, offered: tuple[str, ...]) -> It
         yield from _directory(host, backend)
         yield WriteFile(path, before, content, owner="root", group="root", mode=0o644, reason=why)
         yield Act("dovecot", "reload", "reads its configuration anew")
-    elif host.root.live and not facts.answer(backend.address, host):
-        yield Act("dovecot", "reload", f"does not answer at {backend.address}")
+    elif host.root.live and (why := facts.silence(backend.address, host)):
+        # a socket that is there is made anew at a start only
+        verb = "restart" if host.exists(_socket(host, facts.below_queue(backend.address, host))) else "reload"
+        yield Act("dovecot", verb, f"does not answer at {backend.address}: {why}")
     if host.root.live and facts.is_dead(host):
         yield Act("postfix", "restart", "an smtpd that found no Dovecot is not tried again for a minute")
     yield Act("dovecot", "enable", "checks the passwords, after a reboot as well")
@@ -153,13 +155,23 @@ def told(wanted: Wanted, backend: Dovecot, offered: tuple[str, ...]) -> Iterator
         return
     found = facts.answer(backend.address, host)
     if not found:
-        nobody = (
-            f"nobody answers at {backend.address} yet" if host.root.live else "Dovecot can't be asked here"
-        )
-        instruction = _instruction(wanted, backend, offered)
-        yield Note(f"{nobody}, and without Dovecot smtpd ends at every connection. {instruction}")
+        text = _silent(wanted, backend, offered)
+        if host.root.live and asked(host) not in ("", "dovecot"):
+            raise PolicyError("backend.address", text)  # whoever logs in today could not any more
+        yield Note(text)
     elif wanted.given.mechanisms and wanted.given.mechanisms.offer:
         yield from _differences(wanted, backend, offered, found)
+
+
+def _silent(wanted: Wanted, backend: Dovecot, offered: tuple[str, ...]) -> str:
+    host = wanted.host
+    nobody = (
+        f"nobody answers at {backend.address} yet ({facts.silence(backend.address, host)})"
+        if host.root.live
+        else "Dovecot can't be asked here"
+    )
+    instruction = _instruction(wanted, backend, offered)
+    return f"{nobody}, and without Dovecot smtpd ends at every connection. {instruction}"
 
 
 def _differences(
@@ -181,10 +193,21 @@ def _differences(
 
 
 def _instruction(wanted: Wanted, backend: Dovecot, offered: tuple[str, ...]) -> str:
-    there = " there" if facts.elsewhere(backend.address, wanted.host) else ""
     lines = fragment(wanted, backend, offered).splitlines()[1:]
     text = "".join(f"\n    {line}" for line in lines)
-    return f"Write into /etc/dovecot/local.conf{there}:{text}\n    and run: doveadm reload"
+    return f"Write {_where(wanted.host, backend)}:{text}\n    and run: doveadm reload"
+
+
+_INCLUDES_LOCAL = re.compile(rb"^\s*!include(_try)?\s+(\S*/)?local\.conf\s*$", re.MULTILINE)
+
+
+def _where(host: Host, backend: Dovecot) -> str:
+    main = host.read("/etc/dovecot/dovecot.conf")
+    if facts.elsewhere(backend.address, host):
+        return "into /etc/dovecot/local.conf there"
+    if main is not None and not _INCLUDES_LOCAL.search(main):
+        return "at the end of /etc/dovecot/dovecot.conf"
+    return "into /etc/dovecot/local.conf"
 
 
 def fragment(wanted: Wanted, backend: Dovecot, offered: tuple[str, ...]) -> str:

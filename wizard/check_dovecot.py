@@ -8,9 +8,13 @@ from __future__ import annotations
 import base64
 import ipaddress
 import os
+import pwd
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from wizard.commands import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +26,48 @@ _CONNECT, _ANSWER = 5.0, 10.0
 _LONGEST = 65536  # bytes of the whole greeting
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Dovecot offers, or why it can't be asked."""
+
+    offered: tuple[str, ...] = ()
+    why_not: str = ""
+
+
+def ask(path: str, queue_directory: str, user: str) -> Answer:
+    """Ask what Dovecot offers at ``path``, a value of smtpd_sasl_path, to smtpd, which runs as ``user``."""
+    try:
+        offered = _offers(path, queue_directory)
+    except OSError as error:
+        return Answer(why_not=str(error.strerror or error))
+    except ValueError as error:
+        return Answer(why_not=str(error))
+    if not path.startswith("inet:") and not _may_write(user, _socket(path, queue_directory)):
+        return Answer(why_not=f"{user} may not write to {_socket(path, queue_directory)}: its owner or mode")
+    return Answer(offered, "" if offered else "it offers no mechanism")
+
+
+def _may_write(user: str, path: Path) -> bool:
+    """Whether ``user``, as whom smtpd runs, may connect to the socket at ``path`` (unix(7))."""
+    try:
+        pwd.getpwnam(user)
+    except KeyError:  # Postfix is still to be installed
+        return True
+    who = ("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups")
+    return run([*who, "test", "-w", str(path)]).ok
+
+
 def mechanisms(path: str, queue_directory: str) -> tuple[str, ...]:
     """Return what Dovecot offers at ``path``, a value of smtpd_sasl_path; nothing if it can't be asked."""
     try:
-        with _connected(path, queue_directory) as connection:
-            return tuple(_offered(_greeted(connection)))
+        return _offers(path, queue_directory)
     except (OSError, ValueError):
         return ()
+
+
+def _offers(path: str, queue_directory: str) -> tuple[str, ...]:
+    with _connected(path, queue_directory) as connection:
+        return tuple(_offered(_greeted(connection)))
 
 
 def log_in(path: str, queue_directory: str, name: str, password: Secret) -> str:
@@ -51,7 +90,10 @@ def log_in(path: str, queue_directory: str, name: str, password: Secret) -> str:
 
 def _greeted(connection: socket.socket) -> str:
     connection.sendall(f"VERSION\t1\t2\nCPID\t{os.getpid()}\n".encode())
-    return _received(connection, b"\nDONE\n")
+    said = _received(connection, b"\n")
+    if not said.startswith("VERSION\t"):
+        raise ValueError("what answers there is no Dovecot, or not its authentication")
+    return said if "\nDONE\n" in said else said + _received(connection, b"DONE\n")
 
 
 def _received(connection: socket.socket, end: bytes) -> str:
@@ -84,11 +126,15 @@ def _connected(path: str, queue_directory: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(_ANSWER)
     try:
-        connection.connect(str(Path(queue_directory) / path.removeprefix("unix:")))
+        connection.connect(str(_socket(path, queue_directory)))
     except OSError:
         connection.close()
         raise
     return connection
+
+
+def _socket(path: str, queue_directory: str) -> Path:
+    return Path(queue_directory) / path.removeprefix("unix:")
 
 
 def _offered(said: str) -> Iterator[str]:

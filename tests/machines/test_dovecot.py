@@ -171,6 +171,9 @@ def test_dovecot_down_is_explained_and_mended(boot: Boot) -> None:
     machine.run(f"mv {DROP_IN} /root/x; doveadm reload; sleep 1; mv /root/x {DROP_IN}")
     assert "reload dovecot" in apply(machine, back_end, chroot)
     log_in(machine, right(back_end, chroot), [])
+    machine.run("chown root:root /var/spool/postfix/private/auth; systemctl restart postfix")
+    assert "restart dovecot" in apply(machine, back_end, chroot)
+    log_in(machine, right(back_end, chroot), [])
 
 
 def test_tests_again_and_again_make_nobody_wait(boot: Boot) -> None:
@@ -271,6 +274,26 @@ def test_what_an_address_means_is_said_beforehand(
     planned = machine.run([LAUNCHER, "plan", "-p", POLICY], check=False)
     assert planned.status == status
     assert said in planned.stdout + planned.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("inet:127.0.0.1:12345", "Connection refused"),
+        ("inet:dove.example.org:12345", "Temporary failure in name resolution"),
+        ("inet:127.0.0.1:143", "what answers there is no Dovecot, or not its authentication"),
+        ("private/auth", "No such file or directory"),
+    ],
+)
+def test_who_can_log_in_today_is_not_sent_to_where_nobody_answers(boot: Boot, address: str, why: str) -> None:
+    machine, chroot = boot(Kind.DOVECOT), CHROOTS["chrooted"]
+    prepare_dovecot(machine, chroot)
+    apply(machine, BACK_ENDS["pam"], chroot)
+    machine.run("sed -i '/local.conf/d' /etc/dovecot/dovecot.conf")
+    refused = try_to_apply(machine, policy(dovecot(address, configure=False), chroot), *ACCOUNT)
+    assert refused.status == 2
+    assert f"backend.address: nobody answers at {address} yet ({why}" in refused.stderr
+    assert "Write at the end of /etc/dovecot/dovecot.conf:" in refused.stderr
 
 
 def test_a_rehearsal_has_a_dovecot_of_its_own(boot: Boot) -> None:
