@@ -34,7 +34,8 @@ _OPEN_DOOR = (
     "backend.engine: with sqlite a login name can be SQL: libsasl writes \\' for a quote in it, which SQLite "
     "takes for the end of the text. Who makes such a name is let in without a password. He can send nothing, "
     "for Postfix refuses mail from names with a quote; but login by login he can find out every password, "
-    "and send with one of those. For trials only: pgsql, mysql, sasldb and Dovecot have no such hole"
+    "and send with one of those, write files wherever the user postfix may, and fill the disk. "
+    "For trials only: pgsql, mysql, sasldb and Dovecot have no such hole"
 )
 
 

@@ -191,10 +191,27 @@ def ldap_filter(value: str) -> str | None:
     """An LDAP filter that asks for the user: ``%u``, or ``%U`` without the domain (LDAP_SASLAUTHD)."""
     if "%u" not in value and "%U" not in value:
         return "must contain %u, where the user's name goes; otherwise all users are one"
-    # a parenthesis in a value is written \28 or \29 (RFC 4515), so these all pair up
-    if value.count("(") != value.count(")"):
-        return "must have as many closing parentheses as opening ones"
+    if not _is_filter(value):
+        return "must be one LDAP filter, such as uid=%u or (&(uid=%u)(objectClass=mailUser))"
     return text(value)
+
+
+#: An assertion of a filter; a parenthesis in its value is written \28 or \29.
+_ASSERTION = re.compile(r"\s*[^\s()=&|!]+\s*=[^()]*")
+
+
+def _is_filter(value: str) -> bool:
+    """Whether ``value`` is a filter (RFC 4515); libldap takes one assertion without parentheses too."""
+    if _ASSERTION.fullmatch(value):
+        return True
+    shorter = value.strip()
+    # from the inside out: what is a filter stands for an assertion in the next one
+    while shorter != (shorter := _INNERMOST.sub("\0", shorter)):
+        pass
+    return shorter == "\0"
+
+
+_INNERMOST = re.compile(rf"\((?:{_ASSERTION.pattern}|\s*[&|]\s*(?:\0\s*)+|\s*!\s*\0\s*)\)")
 
 
 def sql_name(value: str) -> str | None:
