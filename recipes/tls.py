@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from wizard.steps import Step, Wanted
 
 _CHAIN, _CERT, _KEY = "smtpd_tls_chain_files", "smtpd_tls_cert_file", "smtpd_tls_key_file"
+#: Certificates of other kinds beside it, which clients may prefer; empty they are not used (postconf(5)).
+_OTHER_KINDS = (
+    *("smtpd_tls_eccert_file", "smtpd_tls_eckey_file"),
+    *("smtpd_tls_dcert_file", "smtpd_tls_dkey_file"),
+)
 _LEVEL, _PROTOCOLS = "smtpd_tls_security_level", "smtpd_tls_mandatory_protocols"
 _RENEW_DAYS = 30  # a self-signed certificate is made anew when it has less than this left
 
@@ -102,6 +107,8 @@ def _use(wanted: Wanted, certificate: str, key: str) -> Iterator[Step]:
         wish = {_CERT: certificate, _KEY: key}
     else:
         wish = {_CHAIN: chain}
+    if _CERT in wish and postfix.value(_CERT) != certificate:
+        wish |= {name: "" for name in _OTHER_KINDS if postfix.value(name)}
     for name, value in wish.items():
         if _same_files(postfix.value(name), value):
             continue
@@ -120,15 +127,19 @@ def _same_files(one: str, other: str) -> bool:
 
 
 def _self_signed(wanted: Wanted, tls: Tls) -> Iterator[Step]:
-    directory = wanted.host.platform.tls_directory
-    stem = tls.names[0].replace("*", "wildcard")
-    certificate, key = f"{directory}/{stem}.pem", f"{directory}/{stem}.key"
+    certificate, key = _made_at(wanted.host, tls.names)
     if not _still_good(wanted.host, certificate, key, tls.names):
         yield MakeCertificate(
             certificate, key, tls.names, reason="clients need a certificate; users accept it once"
         )
         yield Act("postfix", "reload", "loads the certificate")
     yield from _use(wanted, certificate, key)
+
+
+def _made_at(host: Host, names: tuple[str, ...]) -> tuple[str, str]:
+    """Return where a certificate for ``names`` that is made here lies, and its key."""
+    place = f"{host.platform.tls_directory}/{names[0].replace('*', 'wildcard')}"
+    return f"{place}.pem", f"{place}.key"
 
 
 def _still_good(host: Host, certificate: str, key: str, names: tuple[str, ...]) -> bool:
@@ -177,6 +188,8 @@ def read(host: Host) -> Tls | None:
             chain = certificates.load(host.read(certificate) or b"", certificate)
         except WizardError:
             return kept
-        if chain and chain[0].self_signed:
-            return Tls(source=TlsSource.SELF_SIGNED, names=chain[0].names, level=level)
+        # another one in that directory is somebody else's, who may have told users to trust it
+        names = chain[0].names if chain and chain[0].self_signed else ()
+        if names and _made_at(host, names) == files:
+            return Tls(source=TlsSource.SELF_SIGNED, names=names, level=level)
     return Tls(source=TlsSource.FILES, certificate=certificate, key=key, level=level)

@@ -6,6 +6,7 @@ really reads was traced on real machines (docs/design.md).
 
 from __future__ import annotations
 
+import getopt
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ PREFERENCE = (
 #: Mechanisms that carry the password itself; ``noplaintext`` hides them (SASL_README).
 PLAINTEXT = frozenset({"PLAIN", "LOGIN"})
 _THREADS = 5  # saslauthd's own default (saslauthd(8), -n)
+_OPTIONS = "a:cdhH:lm:n:O:rs:t:TvV"  # which it takes, with ":" those that have an argument (saslauthd(8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +147,20 @@ def saslauthd(platform: Platform, defaults: bytes | None) -> Saslauthd:
         mechanism=values.get("MECHANISMS", "pam").strip(),
         mechanism_options=mechanism_options,
         mechanism_option=_argument(words, "-O"),
-        options=_words(values.get("OPTIONS", f"-c -m {platform.saslauthd.run_dir}")),
+        options=_options(values.get("OPTIONS", f"-c -m {platform.saslauthd.run_dir}")),
         threads=_THREADS if threads is None else threads,
         start=platform.saslauthd.native_unit or values.get("START", "") == "yes",
     )
+
+
+def _options(text: str) -> tuple[str, ...]:
+    """Return saslauthd's options and their arguments, each as its own word: ``-rc`` is ``-r``, ``-c``."""
+    words = _words(text)
+    try:
+        found, rest = getopt.getopt(list(words), _OPTIONS)
+    except getopt.GetoptError:  # which saslauthd does not take either
+        return words
+    return (*(word for option in found for word in option if word), *rest)
 
 
 def _argument(words: Sequence[str], option: str) -> str:

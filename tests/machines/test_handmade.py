@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from tests.machines import mail_clients
@@ -128,6 +129,35 @@ def test_of_a_service_that_is_there_twice_the_last_counts_and_both_go(machine: M
     assert "Nothing to do" in apply(machine, _SASLDB)
     apply(machine, f'{_SASLDB}services = ["submissions"]\n')
     assert not machine.run(["ss", "-Hltn", "sport = :587"]).stdout
+
+
+_TWO_KINDS = """
+mkdir -p /etc/postfix/tls
+openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=old.example.net \
+    -addext subjectAltName=DNS:old.example.net -keyout /etc/postfix/tls/k.pem -out /etc/postfix/tls/c.pem
+openssl req -x509 -newkey ec:<(openssl ecparam -name prime256v1) -nodes -subj /CN=old.example.net \
+    -keyout /etc/postfix/tls/eck.pem -out /etc/postfix/tls/ec.pem
+chmod 600 /etc/postfix/tls/*k.pem
+postconf -e smtpd_tls_cert_file=/etc/postfix/tls/c.pem smtpd_tls_key_file=/etc/postfix/tls/k.pem \
+    smtpd_tls_eccert_file=/etc/postfix/tls/ec.pem smtpd_tls_eckey_file=/etc/postfix/tls/eck.pem
+postfix reload
+"""
+
+
+def test_a_certificate_made_by_hand_stays_until_another_is_asked_for(machine: Machine) -> None:
+    by_hand(machine, f"bash -euc {shlex.quote(_TWO_KINDS)}")
+    found = postfix_auth(machine, "policy")
+    assert 'source = "files"' in found
+    assert 'certificate = "/etc/postfix/tls/c.pem"' in found
+    before = machine.run("postconf -n | grep _tls_.*_file; md5sum /etc/postfix/tls/*").stdout
+    apply(machine, found)
+    assert machine.run("postconf -n | grep _tls_.*_file; md5sum /etc/postfix/tls/*").stdout == before
+    apply(machine, _SASLDB)
+    shown = machine.run(
+        f"openssl s_client -connect {SERVER}:465 </dev/null | openssl x509 -noout -ext subjectAltName"
+    )
+    assert SERVER in shown.stdout
+    assert machine.run("postconf -h smtpd_tls_eccert_file").stdout == "\n"
 
 
 def test_each_address_of_a_port_is_treated_alike(machine: Machine) -> None:
