@@ -22,6 +22,23 @@ def test_a_password_in_smtpd_conf_is_not_shown(before: bytes | None, key: str) -
     assert "+sql_user: joe\n\\ No newline" in shown
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        "inline:{[a.example]:587=joe:s3cr3t}",
+        "hash:/etc/x, static:joe:s3cr3t",
+        "inline:{\n# one\n  a=b:s3cr3t\n  }",
+    ],
+)
+def test_a_table_of_passwords_within_main_cf_is_not_shown(table: str) -> None:
+    before = f"a = b\nsmtp_sasl_password_maps = {table}\nrelayhost = x\n"
+    after = "a = b\nsmtp_sasl_password_maps = hash:/etc/postfix/sasl_passwd\nrelayhost = y\n"
+    shown = unified("/etc/postfix/main.cf", before.encode(), after.encode())
+    assert "s3cr3t" not in shown
+    assert "+relayhost = y\n" in shown
+    assert "-relayhost = x\n" in shown
+
+
 def test_a_password_that_stays_is_no_change() -> None:
     text = b"sql_passwd: secret\nmech_list: PLAIN\n"
     shown = unified("/f", text, text.replace(b"PLAIN", b"LOGIN"))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from typing import TYPE_CHECKING
 
 from wizard.formats import smtpdconf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 # what ends a line, or turns its direction, for some who show it (Unicode Standard Annex 9)
@@ -27,8 +31,8 @@ def unified(path: str, before: bytes | None, after: bytes | None, *, secret: boo
     if secret:
         return f"--- {old}\n+++ {new}\n{HIDDEN}"
     had, has = _lines(before), _lines(after)
-    shown = [_shown(line, "(hidden)") for line in had]
-    wished = [_shown(line, "(hidden)" if line in had else "(hidden, new)") for line in has]
+    shown = [_shown(line, "(hidden)") for line in _without_tables(had)]
+    wished = [_shown(line, "(hidden)" if line in had else "(hidden, new)") for line in _without_tables(has)]
     lines = difflib.unified_diff(shown, wished, old, new)
     return "".join(line if line.endswith("\n") else f"{line}\n{_NO_NEWLINE}" for line in lines)
 
@@ -36,6 +40,24 @@ def unified(path: str, before: bytes | None, after: bytes | None, *, secret: boo
 def _shown(line: str, instead: str) -> str:
     found = _PASSWORD.fullmatch(line)
     return f"{found[1]} {instead}\n" if found else line
+
+
+_HOLDS_TABLE = re.compile(r"[^#]*sasl_password_maps\s*=")
+_TABLE = re.compile(r"\b(inline:|static:).*")
+
+
+def _without_tables(lines: list[str]) -> Iterator[str]:
+    """Hide passwords that main.cf or master.cf itself holds (DATABASE_README: inline, static)."""
+    inside = hidden = False
+    for line in lines:
+        inside = bool(_HOLDS_TABLE.match(line)) or (inside and line[:1] in (" ", "\t", "#"))
+        found = _TABLE.search(line) if inside else None
+        # the rest of such a table may stand on the lines below
+        hidden = inside and (hidden or bool(found))
+        if found:
+            yield f"{line[: found.end(1)]} (hidden)\n"
+        else:
+            yield "  (hidden)\n" if hidden and not line.lstrip().startswith("#") else line
 
 
 def _lines(content: bytes | None) -> list[str]:
