@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from wizard.commands import Outcome
 
+_DIRECTORY = "/etc/postfix"
 _COLUMNS = 8  # master(5): name, type, private, unprivileged, chroot, wakeup, process limit, command
 
 
@@ -179,8 +180,10 @@ class Postconf:
             HostError: when Postfix itself can't read it.
 
         """
+        # wherever a copy lies: $config_directory in a value is the place that Postfix itself knows
+        there = ["-o", f"config_directory={_DIRECTORY}"]
         everything, explicit, expanded, master, options, expanded_options = self.ask_all(
-            directory, [], ["-n"], ["-x"], ["-M"], ["-P"], ["-P", "-x"]
+            directory, there, [*there, "-n"], [*there, "-x"], ["-M"], ["-P"], [*there, "-P", "-x"]
         )
         said = [*explicit.stderr.splitlines(), *master.stderr.splitlines()]
         return Postfix(
