@@ -69,6 +69,8 @@ def _password(wanted: Wanted, backend: AuxpropLdapdb) -> str:
 def _steps(wanted: Wanted) -> Iterator[Step]:
     backend, found = wanted.backend(AuxpropLdapdb), wanted.host.smtpd_conf
     keys = _keys(wanted)
+    if backend.rc and not wanted.host.exists(backend.rc):
+        raise PolicyError("backend.rc", f"there is no such file: {backend.rc}")
     # first what is asked first: this very back end, before the services
     if backend.configure or any(found.keys.get(key) != value for key, value in keys.items()):
         yield from _tried(wanted, backend, keys)

@@ -83,6 +83,10 @@ def _key_of_this_host(host: Host) -> Iterator[Note]:
             f"saslauthd-kerberos5 needs a key of this host, {name}, and {path} has none: without it "
             f"saslauthd can't tell your KDC from a forged one and lets nobody in. {how}",
         )
+    if (found := host.metadata(path)) and found.mode & 0o077:
+        yield Note(
+            f"{path} has mode {found.mode:04o}: whoever reads it can pass for this host; chmod 600 {path}"
+        )
     if name not in held:
         yield Note(
             f"{path} has no key of {name}, which saslauthd looks for if that is this host's full name. {how}"

@@ -56,7 +56,7 @@ def _keys(wanted: Wanted) -> dict[str, str]:
         "pwcheck_method": "auxprop",
         "auxprop_plugin": "sql",
         "sql_engine": _ENGINES[backend.engine],
-        "sql_hostnames": ", ".join(backend.hosts),
+        "sql_hostnames": _hosts(backend, found.get("sql_hostnames", "")),
         "sql_user": backend.user,
         "sql_passwd": _password(wanted, backend),
         "sql_database": backend.database,
@@ -66,6 +66,15 @@ def _keys(wanted: Wanted) -> dict[str, str]:
         keys |= {key: found[key] for key in _BY_HAND if key in found}
     # libsasl can't read a key without a value
     return {key: value for key, value in keys.items() if value}
+
+
+def _hosts(backend: AuxpropSql, written: str) -> str:
+    """Return the list for smtpd.conf; one that names the same hosts stays as it is written."""
+    return written if _listed(written) == backend.hosts else ", ".join(backend.hosts)
+
+
+def _listed(written: str) -> tuple[str, ...]:
+    return tuple(written.replace(",", " ").split())
 
 
 def _password(wanted: Wanted, backend: AuxpropSql) -> str:
@@ -117,8 +126,9 @@ def _read(host: Host) -> Backend | None:
         return None
     if engine is SqlEngine.SQLITE:
         return AuxpropSql(engine, database, select)
-    hosts = tuple(keys.get("sql_hostnames", "").replace(",", " ").split())
-    return AuxpropSql(engine, database, select, hosts, keys.get("sql_user", ""))
+    return AuxpropSql(
+        engine, database, select, _listed(keys.get("sql_hostnames", "")), keys.get("sql_user", "")
+    )
 
 
 def _names(host: Host) -> Names:

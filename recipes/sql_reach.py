@@ -14,6 +14,7 @@ from wizard.steps import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from wizard.host import Host, Metadata
     from wizard.policy import AuxpropSql
@@ -82,6 +83,21 @@ def _refuse_file(host: Host, path: str) -> None:
             f"smtpd could write {path}, and so could SQL in a login name: let nobody but its owner write, "
             f"who must not be postfix: chmod go-w {path}",
         )
+    if _logs_ahead(host.root.file(path)):
+        raise PolicyError(
+            "backend.database",
+            f"{path} is in WAL mode, in which even readers write, and smtpd must not: "
+            f"sqlite3 {path} 'PRAGMA journal_mode = delete'",
+        )
+
+
+def _logs_ahead(path: Path) -> bool:
+    """Whether readers have to write beside the file (SQLite's file format, offset 19: 2 means WAL)."""
+    try:
+        with path.open("rb") as file:
+            return file.read(20)[19:] == b"\x02"
+    except OSError:
+        return False
 
 
 def _may_write(file: Metadata) -> bool:
@@ -100,6 +116,11 @@ def _refuse_host(host: str, backend: AuxpropSql) -> None:
     if host.startswith("/") and backend.engine is SqlEngine.MYSQL:
         raise PolicyError(
             "backend.hosts", f'{host}: the plugin asks MySQL at one socket only: write "localhost"'
+        )
+    name, _, port = host.partition(":")
+    if name == "localhost" and port and backend.engine is SqlEngine.MYSQL:
+        raise PolicyError(
+            "backend.hosts", f"{host}: localhost means the socket, whatever the port: write 127.0.0.1:{port}"
         )
     if host.startswith("/") and len(backend.hosts) > 1:
         raise PolicyError(

@@ -203,6 +203,8 @@ def test_what_can_not_be_asked_is_refused_with_the_reason(boot: Boot, database: 
     for keys, key, words in _WRONG:
         said = refused("chrooted", **keys)
         assert (f"backend.{key}: " in said, words in said) == (True, True), (keys, said)
+    if database is MYSQL:
+        assert "write 127.0.0.1:3307" in refused("not chrooted", hosts='["localhost:3307"]')
     assert "as the user postfix, which smtpd is: " in refused("not chrooted", hosts='["127.0.0.1:1"]')
     # where a backslash does not protect a quote, names are SQL as with SQLite
     if database is MYSQL:
@@ -266,6 +268,10 @@ def test_a_file_that_smtpd_can_not_open(boot: Boot) -> None:
     for mode in ("660", "666"):
         machine.run(["chmod", mode, FILE])
         assert f"smtpd could write {FILE}, and so could SQL in a login name" in refused("chrooted")
+    machine.run(["chmod", "640", FILE])
+    for mode in ("wal", "delete"):
+        machine.run(["sqlite3", FILE, f"PRAGMA journal_mode = {mode}"])
+        assert (ask(machine, SQLITE.back_end(), CHROOTS["chrooted"])[0] == 2) is (mode == "wal")
     machine.run(["chmod", "600", FILE])
     for chroot in ("chrooted", "not chrooted"):
         said = refused(chroot)
