@@ -151,6 +151,7 @@ SQL = BackendRecipe(
             "the accounts are rows in the database {0.database}, and made there",
             "The database {0.database} is down, or no longer takes user or password, or a chrooted smtpd "
             "can't reach its socket or file.",
+            remote=True,
         ),
     ),
     needs=("sql",),

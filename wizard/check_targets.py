@@ -100,10 +100,11 @@ def _silent(host: Host) -> str:
 def _knows_strangers(host: Host) -> bool:
     """Whether the back end says of an unknown user that there is none."""
     keys = host.smtpd_conf.keys
-    if keys.get("auxprop_plugin") != "ldapdb":
-        return True
-    if not host.root.live or host.exists(SHADOW):
+    plugin = keys.get("auxprop_plugin")
+    if plugin in ("ldapdb", "sql") and (not host.root.live or host.exists(SHADOW)):
         return False
+    if plugin != "ldapdb":
+        return True
     if ours.in_slapd(host.root):
         return True
     nobody = lookup.check(keys, lookup.Smtpd.of(host, chrooted=False, realm=""), timeout=_PATIENCE)

@@ -15,13 +15,14 @@ from wizard import processes, reach
 from wizard.changes import codec
 from wizard.errors import HostError
 from wizard.events import Event
-from wizard.policy import SaslauthdRimap
+from wizard.policy import AuxpropSql, SaslauthdRimap, SqlEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wizard.host import Host
     from wizard.plan import Plan
+    from wizard.policy import Backend
     from wizard.secret import Secret
 
 _PROJECT = Path(__file__).resolve().parent.parent
@@ -44,7 +45,7 @@ def rehearse(plan: Plan, host: Host, *, user: str = "", password: Secret | None 
     if os.geteuid() != 0:
         raise HostError("only root can make a shadow of this host: run it as root")
     backend = plan.whole.backend
-    if backend and recipes.shown(type(backend)).remote and password is not None:
+    if backend and password is not None and _asks_a_server(backend):
         yield Event("alone", _ALONE)
         user, password = "", None
     work: dict[str, codec.Json] = {
@@ -56,6 +57,12 @@ def rehearse(plan: Plan, host: Host, *, user: str = "", password: Secret | None 
         "password": password.reveal() if password else "",
     }
     yield from _followed(work)
+
+
+def _asks_a_server(backend: Backend) -> bool:
+    if isinstance(backend, AuxpropSql) and backend.engine is SqlEngine.SQLITE:
+        return False
+    return recipes.shown(type(backend)).remote
 
 
 def _names(name: str, port: int) -> list[codec.Json]:

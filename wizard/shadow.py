@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
     from wizard.changes import Change
 
+_PROJECT = str(Path(__file__).resolve().parent.parent)
 _NEW_NETWORK = 0x40000000  # CLONE_NEWNET, unshare(2)
-_SCRATCH = "/mnt"  # where the memory file system is mounted before the shadow covers everything
+_SCRATCH = "/run"  # where the memory file system is mounted: a place that the shadow leaves out
 _NOT_FILES = ("/dev", "/sys", "/proc", "/run", "/tmp")  # noqa: S108 - devices, or empty there
 _QUEUES = (
     "active",
@@ -92,6 +93,10 @@ def _enter() -> None:
         _mount("--rbind", place, f"{inside}{place}")
     for place, mode in (("/run", "0755"), ("/tmp", "1777")):  # noqa: S108 - the shadow's own
         _mount("-t", "tmpfs", "-o", f"mode={mode}", "postfix-auth", f"{inside}{place}")
+    for place in (_PROJECT, sys.prefix):
+        if _is_below(place, _NOT_FILES):
+            Path(f"{inside}{place}").mkdir(parents=True, exist_ok=True)
+            _mount("--bind", place, f"{inside}{place}")
     _mount("-t", "proc", "proc", f"{inside}/proc")
     os.chroot(inside)
     os.chdir("/")
@@ -142,7 +147,9 @@ def _leave_the_network(addresses: list[str]) -> None:
     if ctypes.CDLL(None, use_errno=True).unshare(_NEW_NETWORK) != 0:
         reason = os.strerror(ctypes.get_errno())
         raise HostError(f"this host allows no network of its own: {reason}")
-    run(["ip", "link", "set", "lo", "up"]).expect("bringing up the shadow's network")
+    done = run(["ip", "link", "set", "lo", "up"])
+    if not done.ok:
+        raise HostError(f"this host allows no network of its own: {done.stderr.strip() or 'ip failed'}")
     for address in addresses:
         run(["ip", "address", "add", f"{address}/32", "dev", "lo"])
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.machines.backends import CHROOTS, PASSWORD, POLICY, SECRET, policy
+from tests.machines.databases import PGSQL, SQLITE, Database
 from tests.machines.images import HOME, Kind
 from tests.machines.machine import LAUNCHER, Machine
 
@@ -85,6 +87,32 @@ def test_mail_in_the_queue_stays_there(machine: Machine) -> None:
     machine.run([LAUNCHER, "rehearse", "-p", _FILE])
     assert not machine.exists("/var/mail/alice")
     assert "alice" in machine.run("postqueue -p").stdout
+
+
+def test_wherever_files_and_program_lie(machine: Machine) -> None:
+    machine.run("mkdir /mnt/data; mount -t tmpfs none /mnt/data; cp -r /opt/postfix-auth /tmp/here")
+    machine.write_file(_FILE, _POLICY.format("auxprop-sasldb"))
+    done = machine.run(["/tmp/here/postfix-auth", "rehearse", "-p", _FILE])
+    assert "Rehearsed: it works" in done.stdout
+    assert machine.run("ls -A /mnt /mnt/data").stdout == "/mnt:\ndata\n\n/mnt/data:\n"
+
+
+@pytest.mark.parametrize("database", [PGSQL, SQLITE], ids=["pgsql", "sqlite"])
+def test_of_a_database_elsewhere_nothing_is_asked(boot: Boot, database: Database) -> None:
+    machine = boot(Kind.DATABASES)
+    database.fill(machine)
+    machine.write_file(POLICY, policy(database.back_end(), CHROOTS["chrooted"]))
+    account = ("--user", database.back_end().user, "--password-file", SECRET)
+    machine.write_file(SECRET, f"{PASSWORD}\n", mode=0o600)
+    done = machine.run([LAUNCHER, "rehearse", "-p", POLICY, *account])
+    assert ("nobody logs in with the right password" in done.stdout) is (database is PGSQL)
+    assert "Rehearsed: it works" in done.stdout
+
+
+def test_a_running_dovecot_makes_nobody_wait(boot: Boot) -> None:
+    machine = boot(Kind.DOVECOT)
+    machine.write_file(_FILE, _POLICY.format("saslauthd-pam"))
+    assert "Rehearsed: it works" in machine.run([LAUNCHER, "rehearse", "-p", _FILE], timeout=30).stdout
 
 
 def test_where_it_is_forbidden_it_says_why(machine: Machine) -> None:
