@@ -10,6 +10,7 @@ from base64 import b64decode, b64encode
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Self
 
 from wizard.errors import WizardError
@@ -236,8 +237,8 @@ class Session:
     def _reply(self, wire: Wire, doing: str) -> Reply:
         """Read one reply, of one line or more (RFC 5321, section 4.2.1)."""
         code, lines = "", []
-        for _ in range(_MOST_LINES):
-            said = wire.read_line(doing).decode(errors="replace")
+        for line in islice(wire.read_lines(doing), _MOST_LINES):
+            said = line.decode(errors="replace")
             parsed = _LINE.fullmatch(said)
             self._note(said, Way.SERVER)
             if parsed is None or (code and parsed["code"] != code):

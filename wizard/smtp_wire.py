@@ -8,8 +8,12 @@ import sys
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from wizard.errors import WizardError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _LONGEST_LINE = 12288  # bytes; RFC 4954, section 4.5.3, the longest line there is in SMTP
 _CHUNK = 4096
@@ -55,7 +59,7 @@ def shown(text: str) -> str:
 
 
 class Wire:
-    """A connected socket that speaks lines. ``timeout``: seconds that each line may take, in all.
+    """A connected socket that speaks lines. ``timeout``: seconds that each reply may take, in all.
 
     Raises:
         SmtpError: here and in all its methods.
@@ -95,16 +99,17 @@ class Wire:
         except OSError as error:
             raise SmtpError(Trouble.CLOSED, doing, error.strerror or "") from None
 
-    def read_line(self, doing: str) -> bytes:
-        """Return the next line, without its line end."""
+    def read_lines(self, doing: str) -> Iterator[bytes]:
+        """Yield the next lines, without their line ends, as many as come in time."""
         deadline = time.monotonic() + self._timeout
-        while b"\n" not in self._waiting:
-            if len(self._waiting) > _LONGEST_LINE:
-                raise SmtpError(Trouble.PROTOCOL, doing, "a line without end")
-            self._waiting += self._receive(deadline - time.monotonic(), doing)
-        line, _, rest = self._waiting.partition(b"\n")
-        self._waiting = rest
-        return bytes(line).removesuffix(b"\r")
+        while True:
+            while b"\n" not in self._waiting:
+                if len(self._waiting) > _LONGEST_LINE:
+                    raise SmtpError(Trouble.PROTOCOL, doing, "a line without end")
+                self._waiting += self._receive(deadline - time.monotonic(), doing)
+            line, _, rest = self._waiting.partition(b"\n")
+            self._waiting = rest
+            yield bytes(line).removesuffix(b"\r")
 
     def _receive(self, seconds: float, doing: str) -> bytes:
         if seconds <= 0:  # a server that drips byte after byte is late as well

@@ -212,6 +212,12 @@ def dripping(caller: socket.socket) -> None:
         time.sleep(0.05)
 
 
+def dripping_lines(caller: socket.socket) -> None:
+    for _ in range(100):
+        caller.sendall(b"220-wait\r\n")
+        time.sleep(0.1)
+
+
 def endless_line(caller: socket.socket) -> None:
     while True:
         caller.sendall(b"220 " + b"x" * 65536)
@@ -227,6 +233,7 @@ def endless_reply(caller: socket.socket) -> None:
     [
         (silence, "no answer in time"),
         (dripping, "no answer in time"),
+        (dripping_lines, "no answer in time"),
         (endless_line, "a line without end"),
         (endless_reply, "a reply without end"),
         (lambda caller: caller.close(), "closed by the server"),
