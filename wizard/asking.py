@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import select
 import sys
+import termios
+import time
 from typing import TYPE_CHECKING
 
 from wizard.errors import PolicyError
@@ -25,6 +28,21 @@ def agreed(question: str) -> bool:
     sys.stdout.write(f"{question} [y/N] ")
     sys.stdout.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def before(deadline: float, question: str) -> bool | None:
+    """Ask for a yes on the terminal until ``deadline``, seconds since the epoch; None: nobody answered.
+
+    What was typed before the question does not answer it.
+    """
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    sys.stdout.write(f"{question} [y/N] ")
+    sys.stdout.flush()
+    ready, _, _ = select.select([sys.stdin], [], [], max(0, deadline - time.time()))
+    if ready:
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+    sys.stdout.write("\n")
+    return None
 
 
 def password(account: str) -> Secret:

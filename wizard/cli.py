@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import sys
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -168,12 +167,14 @@ def _keep(root: Root) -> int:
     if pending is None or not sys.stdin.isatty():
         _print(["postfix-auth confirm keeps it"])
         return _DONE
-    print("Keep these settings? [y/N] ", end="", flush=True)
-    ready, _, _ = select.select([sys.stdin], [], [], max(0, pending.deadline - time.time()))
-    if ready and sys.stdin.readline().strip().lower() in ("y", "yes"):
+    try:
+        answer = asking.before(pending.deadline, "Keep these settings?")
+    except KeyboardInterrupt:
+        _complain("it is still pending: postfix-auth confirm keeps it, otherwise it is taken back in time")
+        return _FAILED
+    if answer:
         return _kept(root)
-    print()
-    if ready:
+    if answer is not None:
         _follow(applying.roll_back(pending, root))
         return _FAILED
     _complain("nobody has confirmed it in time: everything is taken back")

@@ -88,6 +88,7 @@ def test_no_on_the_terminal_takes_it_back_at_once(host: Machine) -> None:
     before = host.run(_SEEN).stdout
     host.run("postfix status || postfix start")
     with host.interactive([LAUNCHER, "apply", "-p", _FILE, "--yes", "--confirm", "600"]) as terminal:
+        terminal.send("y\r")  # before the question it answers nothing
         terminal.expect("Keep these settings", timeout=30)
         terminal.send("n\r")
         assert terminal.wait(30) == 1
