@@ -84,19 +84,22 @@ class Applier:
 
     def apply(self, changes: Sequence[Change], work: dict[str, codec.Json]) -> int:
         """Make ``changes`` and test them; take them back if that fails. Return the exit code."""
+        seconds = int(str(work["confirm"]))
         try:
             self._look_ahead(changes)
-            self.checkpoint = self.checkpoint.at(State.APPLYING)
+            self.checkpoint = self.checkpoint.at(State.APPLYING, time.time() + seconds if seconds else 0)
         except WizardError as error:
             self.checkpoint.release()
             self.tell("failed", str(error))
             return error.exit_code
         try:
+            if seconds:
+                keeper.arm(self.root)
             self._make(changes)
             drift.seal(self.checkpoint, self.root, changes)
             if work["test"]:
                 test(self.root, str(work["user"]), str(work["password"]), self._teller)
-            self._settle(int(str(work["confirm"])))
+            self._settle(seconds)
         except Exception as error:  # whatever it is, the host must not stay half-way
             self.checkpoint.release()
             self.tell("failed", str(error) if isinstance(error, WizardError) else unforeseen(error))
@@ -112,7 +115,6 @@ class Applier:
             self.tell("done", "everything is applied")
             return
         self.checkpoint = self.checkpoint.at(State.APPLIED, time.time() + seconds)
-        keeper.arm(self.root)
         self.tell(
             "pending", f"everything is applied, and taken back in {seconds} s unless you confirm", seconds
         )

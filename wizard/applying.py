@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _PROJECT = Path(__file__).resolve().parent.parent
 _PASSED_ON = ("PYTHONPYCACHEPREFIX", "PYTHONNOUSERSITE", "http_proxy", "https_proxy", "no_proxy", "TZ")
+_PATIENCE = 120.0  # seconds; packages may have to go
 _DIED = (
     "the process that changes this host has ended before its work was done; "
     "postfix-auth rollback brings everything back as it was"
@@ -131,7 +132,12 @@ def refuse_half_way(root: Root) -> None:
             raise HostError(
                 f"the change {one.id} was interrupted half-way: take it back with postfix-auth rollback"
             )
-        if one.state is State.APPLIED:
+        if one.waits and one.deadline < time.time():
+            keeper.arm(root)
+            raise HostError(
+                f"nobody has confirmed the change {one.id}: it is being taken back; try again soon"
+            )
+        if one.waits:
             raise HostError(
                 f"the change {one.id} waits: postfix-auth confirm keeps it, or take it back with rollback"
             )
@@ -179,12 +185,25 @@ def keep(root: Root) -> Checkpoint:
     try:
         checkpoint = journal.pending(root)
         if checkpoint is None or checkpoint.deadline < time.time():
+            keeper.arm(root)  # on a host without an init it may have been killed, or gone with a reboot
             raise PolicyError("", "the time is over: the change is taken back")
         kept = checkpoint.at(State.KEPT)
         keeper.disarm()
         return kept
     finally:
         os.close(fd)
+
+
+def wait_until_taken_back(checkpoint: Checkpoint, root: Root) -> bool:
+    """See to it that ``checkpoint``, whose time is over, is taken back; whether it is, to the last bit."""
+    if not lock.held(root):
+        keeper.arm(root)
+    end = time.monotonic() + _PATIENCE
+    while (state := journal.named(root, checkpoint.id).state) in (State.APPLIED, State.ROLLING_BACK):
+        if time.monotonic() > end:
+            break
+        time.sleep(0.1)
+    return state is State.ROLLED_BACK
 
 
 def unfinished(root: Root) -> Handle | None:

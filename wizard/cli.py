@@ -177,7 +177,11 @@ def _keep(root: Root) -> int:
     if answer is not None:
         _follow(applying.roll_back(pending, root))
         return _FAILED
-    _complain("nobody has confirmed it in time: everything is taken back")
+    _complain("nobody has confirmed it in time: taking everything back")
+    if applying.wait_until_taken_back(pending, root):
+        _complain("everything is as it was before")
+    else:
+        _complain(f"{pending.id} could not be taken back: postfix-auth rollback {pending.id} says why")
     return _FAILED
 
 

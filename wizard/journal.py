@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from wizard.changes import UNDO_KINDS, codec, disk
 from wizard.errors import HostError, PolicyError, WizardError
+from wizard.secret import keep_memory_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -115,6 +116,7 @@ class Checkpoint:
             WizardError: when the record is damaged.
 
         """
+        keep_memory_private()  # passwords may be among what was there before
         content = disk.read(self.directory / _UNDO) or b""
         # a line without an end was being written when the machine stopped: its change was not begun
         lines = content.split(b"\n")[:-1]

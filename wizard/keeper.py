@@ -1,5 +1,7 @@
 """Waits for the confirmation of a change, and takes the change back when the time is over.
 
+It is there before the first step of such a change, and takes it back too if whoever makes it is killed.
+
 Under systemd it is a unit of its own, started at once and at every boot until the change is confirmed or
 taken back: so it survives the end of the program, of the SSH line and of the machine. On a host without an
 init nothing starts programs at boot; there it is a process of its own, and after a reboot the next apply says
@@ -98,25 +100,24 @@ def _spawn() -> None:
 
 
 def main() -> int:
-    """Wait; then take back what nobody has confirmed. Return the exit code."""
+    """Wait; then take back what nobody has confirmed, or what was left half-way. Return the exit code."""
     root = Root()
-    while (waiting := _unconfirmed(root)) is not None:
-        left = waiting.deadline - time.time()
+    while (guarded := _guarded(root)) is not None:
+        left = guarded.deadline - time.time() if guarded.waits else 0
         if left > 0:
             time.sleep(min(_GLANCE, left))
             continue
-        with suppress(HostError):  # somebody else is at work: look again
+        with suppress(HostError):  # somebody is at work: look again
             return _take_back(root)
         time.sleep(_GLANCE)
     disarm()
     return 0
 
 
-def _unconfirmed(root: Root) -> Checkpoint | None:
-    """Return the change that waits, or that an earlier keeper was taking back when it was killed."""
-    waiting = journal.pending(root)
-    begun = (one for one in journal.checkpoints(root) if one.state is State.ROLLING_BACK and one.deadline)
-    return waiting or next(begun, None)
+def _guarded(root: Root) -> Checkpoint | None:
+    """Return the change that must be confirmed: it waits for that, or somebody is or was at work on it."""
+    states = (State.APPLYING, State.APPLIED, State.ROLLING_BACK)
+    return next((one for one in journal.checkpoints(root) if one.deadline and one.state in states), None)
 
 
 def _take_back(root: Root) -> int:
@@ -125,11 +126,14 @@ def _take_back(root: Root) -> int:
     fd = lock.take(root)
     try:
         lock.sign(fd)
-        checkpoint = _unconfirmed(root)
+        checkpoint = _guarded(root)
         if checkpoint is None:
             return 0
+        if checkpoint.waits and checkpoint.deadline > time.time():
+            raise HostError("it has come to its end, and waits")
         applier = Applier(checkpoint, root)
-        applier.tell("failed", "nobody has confirmed it in time")
+        late = "nobody has confirmed it in time"
+        applier.tell("failed", late if checkpoint.waits else "it was interrupted half-way")
         code = applier.roll_back()
         applier.tell("finished", number=1)
         return code

@@ -12,6 +12,8 @@ from tests.machines.images import Kind
 from tests.machines.machine import LAUNCHER, Machine
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.machines.conftest import Boot
 
 _FILE = "/root/policy.toml"
@@ -101,6 +103,29 @@ def test_a_lost_line_is_no_confirmation(host: Machine) -> None:
     with host.interactive([LAUNCHER, "apply", "-p", _FILE, "--yes", "--confirm", "4"]) as terminal:
         terminal.expect("Keep these settings", timeout=30)
         terminal.hang_up()
+    _taken_back(host, before)
+
+
+def test_killed_in_the_middle_it_is_taken_back(host: Machine) -> None:
+    before = host.run(_SEEN).stdout
+    host.run("postfix status || postfix start")
+    in_the_middle = (
+        "until grep -q net.pem /etc/postfix/main.cf; do :; done; pkill -KILL -f '[w]izard.applier'"
+    )
+    died = host.run(f"({in_the_middle}) & {LAUNCHER} apply -p {_FILE} --yes --confirm 60", check=False)
+    assert died.status == 1
+    _taken_back(host, before)
+
+
+@pytest.mark.parametrize("comes", [("confirm",), ("apply", "-p", _FILE, "--yes")])
+def test_without_its_keeper_it_is_taken_back_once_somebody_comes(boot: Boot, comes: Sequence[str]) -> None:
+    host = boot(Kind.MAIL, init=False)
+    host.write_file(_FILE, _POLICY)
+    before = host.run(_SEEN).stdout
+    _apply(host, 2)
+    host.run("pkill -KILL -f '[w]izard.keeper'; sleep 2.5")
+    assert _state(host) == "applied"
+    assert host.run([LAUNCHER, *comes], check=False).status in (2, 3)
     _taken_back(host, before)
 
 
