@@ -114,9 +114,11 @@ def plan(policy: Policy, host: Host) -> Plan:
         raise HostError(
             f"not installed below {host.root.prefix}: {', '.join(needed)}; --root installs nothing"
         )
+    removed: tuple[str, ...] = ()
     if needed:
-        host = Host(host.root, arriving=packages.arriving(needed))
-    return assemble(policy, whole, host, _steps(Wanted(policy, whole, host), needed))
+        coming = packages.arriving(needed)
+        host, removed = Host(host.root, arriving=coming.tree), coming.removes
+    return assemble(policy, whole, host, _steps(Wanted(policy, whole, host), needed, removed))
 
 
 def accounts(host: Host) -> Place:
@@ -129,11 +131,17 @@ def accounts(host: Host) -> Place:
     return accountplaces.of(host)
 
 
-def _steps(wanted: Wanted, needed: tuple[str, ...]) -> Iterator[Step]:
+def _steps(wanted: Wanted, needed: tuple[str, ...], removed: tuple[str, ...]) -> Iterator[Step]:
     if needed:
         preseed = wanted.host.platform.preseed
         answers = tuple(line for package in needed for line in preseed.get(package, ()))
-        yield InstallPackages(needed, answers, reason="the policy needs them")
+        yield InstallPackages(needed, answers, removed, reason="the policy needs them")
+    if removed:
+        names = ", ".join(release.partition("=")[0] for release in removed)
+        yield Note(
+            f"apt removes {names}, which can't be beside what has to be installed: what they do on this host "
+            "ends. A rollback installs them again, in a newer version if the archive has this one no more"
+        )
     yield from (Note(text) for text in policyrules.warnings(wanted.given))
     yield from recipes.steps(wanted)
     if wanted.host.postfix:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import re
 import shutil
 import tempfile
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -15,8 +17,19 @@ from wizard.root import Root
 _LISTS = Path("/var/lib/apt/lists")
 
 
+_REMOVED = re.compile(r"^Remv (\S+) \[(\S+)\]", re.MULTILINE)  # apt-get(8), --simulate
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """The ``tree`` that packages bring, and what apt ``removes`` for them, each as ``NAME=VERSION``."""
+
+    tree: Root
+    removes: tuple[str, ...]
+
+
 @cache
-def arriving(names: tuple[str, ...]) -> Root:
+def arriving(names: tuple[str, ...]) -> Arriving:
     """Download ``names`` and what they depend on, and unpack them into a tree of their own.
 
     Nothing is installed and apt's own cache stays as it is; the tree goes when the program ends.
@@ -42,14 +55,17 @@ def arriving(names: tuple[str, ...]) -> Root:
         (scratch / "lists/partial").mkdir(parents=True)
         options += ["-o", f"Dir::State::lists={scratch}/lists"]
         _apt(["apt-get", *options, "update"])
-    _apt(["apt-get", *options, "--no-install-recommends", "--download-only", "install", "--", *names])
+    install = ("--no-install-recommends", "install", "--", *names)
+    simulated = _apt(["apt-get", *options, "--simulate", *install])
+    _apt(["apt-get", *options, "--download-only", *install])
     for package in sorted(archives.glob("*.deb")):
         run(["dpkg-deb", "-x", str(package), str(tree)]).expect(f"can't unpack {package.name}")
-    return Root(tree)
+    return Arriving(Root(tree), tuple("=".join(found) for found in _REMOVED.findall(simulated)))
 
 
-def _apt(argv: list[str]) -> None:
+def _apt(argv: list[str]) -> str:
     done = run(argv, timeout=300)
     if not done.ok:
         said = [line for line in done.stderr.splitlines() if line.startswith("E:")] or [done.stderr.strip()]
         raise HostError("the packages that are needed can't be downloaded:\n  " + "\n  ".join(said))
+    return done.stdout

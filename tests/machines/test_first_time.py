@@ -23,6 +23,7 @@ from tests.machines.backends import (
     wrong,
 )
 from tests.machines.images import Kind
+from tests.machines.machine import LAUNCHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,3 +67,39 @@ def test_from_nothing_to_users_who_log_in(
 
     postfix_auth(machine, "rollback", "--yes")
     assert _host(machine) == before
+
+
+_POLICY = """
+[backend]
+type = "auxprop-sasldb"
+[tls]
+source = "self-signed"
+names = ["mail.example.net"]
+[submission]
+"""
+_FILE = "/root/policy.toml"
+#: Every package with its version, those that came along with others, and the other mail server's settings.
+_INSTALLED = """
+dpkg-query -W -f '${Package} ${Version} ${db:Status-Status}\n'; apt-mark showauto
+find /etc/exim4 -type f | sort | xargs md5sum
+"""
+_GREETING = "import smtplib; print(smtplib.SMTP().connect('127.0.0.1'))"
+
+
+def test_another_mail_server_gives_way_and_comes_back(boot: Boot) -> None:
+    machine = boot(Kind.READY, internet=True)
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    machine.run("apt-get -q update && apt-get -q -y install exim4-daemon-light", timeout=200, env=quiet)
+    machine.run("echo '# mine' >> /etc/exim4/exim4.conf.template")
+    before = machine.run(_INSTALLED).stdout
+    machine.write_file(_FILE, _POLICY)
+
+    plan = machine.run([LAUNCHER, "plan", "-p", _FILE]).stdout
+    assert "\n- exim4-daemon-light=4." in plan
+    assert "apt removes exim4-" in plan
+    postfix_auth(machine, "apply", "-p", _FILE, "--yes")
+    assert "ESMTP Postfix" in machine.run(["python3", "-c", _GREETING]).stdout
+
+    postfix_auth(machine, "rollback", "--yes")
+    assert machine.run(_INSTALLED).stdout == before
+    assert "ESMTP Exim" in machine.run(["python3", "-c", _GREETING]).stdout

@@ -28,7 +28,7 @@ from wizard.changes.groups import (
     RemoveGroup,
 )
 from wizard.changes.ldapvalues import RestoreValues, SetValues
-from wizard.changes.packages import InstallPackages, RemovePackages
+from wizard.changes.packages import InstallPackages, ReinstallPackages, RemovePackages
 from wizard.changes.removals import (
     DropDirectory,
     DropLink,
@@ -90,6 +90,7 @@ REMOVALS = (WriteLast, QuitGroup, DeleteGroup, ReturnSecrets, DropLink, DropOver
 UNDO_KINDS: Mapping[str, type[Undo]] = {
     kind.kind: kind
     for kind in (
+        ReinstallPackages,
         RemovePackages,
         RemoveGroup,
         LeaveGroup,
@@ -134,6 +135,7 @@ __all__ = [
     "MakeLink",
     "MoveSecrets",
     "QuitGroup",
+    "ReinstallPackages",
     "RejoinGroup",
     "ReloadService",
     "RemakeDirectory",

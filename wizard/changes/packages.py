@@ -1,4 +1,7 @@
-"""Packages, through apt-get(8): what is missing is installed, and exactly that can go away again."""
+"""Packages, through apt-get(8): what is missing is installed, and exactly that can go away again.
+
+Two mail servers can't be installed at once, so apt may take others away for them: those come back.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from wizard.errors import HostError
 from wizard.smallfiles import read_host_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wizard.root import Root
 
 _MINUTES = 60.0
@@ -19,23 +24,35 @@ _LARGEST = 256 << 20  # bytes that dpkg's database may have
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive", "APT_LISTCHANGES_FRONTEND": "none", "NEEDRESTART_MODE": "l"}
 # the lock: another apt at work is waited for; the configuration files of the admin stay
 _APT = ("apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0")
-_INSTALL = (*_APT, "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold", "install", "--")
-_STALE = ("Unable to locate package", "has no installation candidate", "404", "Unable to fetch")
+_INSTALL = (*_APT, "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold")
+_STALE = (
+    "Unable to locate package",
+    "was not found",
+    "has no installation candidate",
+    "404",
+    "Unable to fetch",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class InstallPackages(Change):
-    """The packages ``names``, with ``preseed``: answers as debconf-set-selections(1) takes them."""
+    """The packages ``names``, with ``preseed``: answers as debconf-set-selections(1) takes them.
+
+    ``removes``: what apt takes away for them, as ``NAME=VERSION``.
+    """
 
     kind: ClassVar[str] = "install-packages"
     names: tuple[str, ...]
     preseed: tuple[str, ...] = ()
+    removes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in self.names:
             words.package(name)
         for line in self.preseed:
             words.preseed(line)
+        for release in self.removes:
+            words.release(release)
 
     @property
     def target(self) -> str:
@@ -43,9 +60,10 @@ class InstallPackages(Change):
         return f"install {' '.join(self.names)}"
 
     def diff(self, root: Root) -> str:  # noqa: ARG002 - the same on every host
-        """Return the commands."""
+        """Return the commands, and after a ``-`` each package that apt removes on the way."""
+        removed = "".join(f"- {release}\n" for release in self.removes)
         answers = "".join(f"+ echo {line} | debconf-set-selections\n" for line in self.preseed)
-        return f"{answers}+ apt-get install --no-install-recommends {' '.join(self.names)}\n"
+        return f"{answers}+ apt-get install --no-install-recommends {' '.join(self.names)}\n{removed}"
 
     def done(self, root: Root) -> bool:
         """Whether all of them are installed."""
@@ -57,9 +75,15 @@ class InstallPackages(Change):
             raise HostError(f"--root installs nothing; first install {' '.join(self.names)} there")
 
     def capture(self, root: Root) -> tuple[Undo, ...]:
-        """Return which packages there are."""
+        """Return which packages there are, and before that, those that apt will remove.
+
+        To install them again takes away what is in their way, and nothing is without either meanwhile.
+        """
         there, left = installed(root), known(root) - installed(root)
-        return (RemovePackages(tuple(sorted(there)), tuple(sorted(left))),)
+        remove = RemovePackages(tuple(sorted(there)), tuple(sorted(left)))
+        return (
+            (ReinstallPackages(self.removes, _automatic(self.removes)), remove) if self.removes else (remove,)
+        )
 
     def apply(self, root: Root) -> None:
         """Install them. Package lists that are missing or too old are fetched once.
@@ -73,11 +97,8 @@ class InstallPackages(Change):
         if self.preseed:
             answers = "".join(f"{line}\n" for line in self.preseed).encode()
             run(["debconf-set-selections"], stdin=answers).expect(doing)
-        outcome = _apt((*_INSTALL, *self.names))
-        if not outcome.ok and any(sign in outcome.stdout + outcome.stderr for sign in _STALE):
-            _apt((*_APT, "update")).expect("fetching the package lists")
-            outcome = _apt((*_INSTALL, *self.names))
-        outcome.expect(doing)
+        # what was not reviewed is not removed
+        _install(self.names, *(() if self.removes else ("--no-remove",))).expect(doing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +118,63 @@ class RemovePackages(Undo):
             return
         new = known(root) - set(self.installed)
         if new - set(self.remnants) or installed(root) - set(self.installed):
-            run(["dpkg", "--configure", "-a", "--force-confold"], timeout=10 * _MINUTES, env=_QUIET)
+            _finish_half_way()
         _take_away("purge", new - set(self.remnants))
         _take_away("remove", installed(root) & set(self.remnants))
+
+
+@dataclass(frozen=True, slots=True)
+class ReinstallPackages(Undo):
+    """Brings back what apt took away for others: ``releases``, each as ``NAME=VERSION``.
+
+    A version that the archive has no more, as after a security update, comes back as the archive's own.
+    ``automatic``: the names of those that were there only because others need them.
+    """
+
+    kind: ClassVar[str] = "reinstall-packages"
+    releases: tuple[str, ...]
+    automatic: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for release in self.releases:
+            words.release(release)
+        for name in self.automatic:
+            words.package(name)
+
+    def undo(self, root: Root) -> None:
+        """Install what is not there; first finish what a killed dpkg has left half-way."""
+        gone = {_name(release): release for release in self.releases if _name(release) not in installed(root)}
+        if not root.live or not gone:
+            return
+        _finish_half_way()
+        if not _install(gone.values()).ok:
+            _install(gone).expect(f"installing {' '.join(sorted(gone))} again")
+        if automatic := [name for name in self.automatic if name in gone]:
+            run(["apt-mark", "auto", *automatic], env=_QUIET).expect("marking packages as automatic")
+
+
+def _name(release: str) -> str:
+    return release.partition("=")[0].partition(":")[0]
+
+
+def _automatic(releases: Iterable[str]) -> tuple[str, ...]:
+    """Return those that were installed because others need them (apt-mark(8))."""
+    names = [_name(release) for release in releases]
+    return tuple(run(["apt-mark", "showauto", *names]).stdout.split())
+
+
+def _finish_half_way() -> None:
+    run(["dpkg", "--configure", "-a", "--force-confold"], timeout=10 * _MINUTES, env=_QUIET)
+
+
+def _install(packages: Iterable[str], *options: str) -> Outcome:
+    """Install ``packages``. Package lists that are missing or too old are fetched once."""
+    argv = (*_INSTALL, *options, "install", "--", *packages)
+    outcome = _apt(argv)
+    if not outcome.ok and any(sign in outcome.stdout + outcome.stderr for sign in _STALE):
+        _apt((*_APT, "update")).expect("fetching the package lists")
+        outcome = _apt(argv)
+    return outcome
 
 
 def _take_away(how: str, names: frozenset[str] | set[str]) -> None:

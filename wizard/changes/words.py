@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from wizard.errors import WizardError
 
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,127}")  # Debian Policy 5.6.1
+_RELEASE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,127}(:[a-z0-9-]{1,32})?=[A-Za-z0-9.+:~-]{1,128}")  # apt-get(8)
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,30}\$?")  # useradd(8), groupadd(8)
 _TABLE = re.compile(r"[a-z][a-z0-9]{0,31}")  # DATABASE_README
 _LONGEST_PATH = 4096
@@ -22,6 +23,11 @@ def _fits(pattern: re.Pattern[str], what: str, word: str) -> str:
 def package(word: str) -> str:
     """Return ``word`` if it can be the name of a Debian package; WizardError otherwise."""
     return _fits(_PACKAGE, "package name", word)
+
+
+def release(word: str) -> str:
+    """Return ``word`` if it can be a package in one version, ``NAME=VERSION``; WizardError otherwise."""
+    return _fits(_RELEASE, "package and version", word)
 
 
 def account(word: str) -> str:
