@@ -29,6 +29,7 @@ _ONE_HOST = re.compile(r"\[([^\[\]]+)\](?::([0-9]{1,5}|[a-z]+))?")
 _NAMED_PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465}  # services(5)
 _WRAPPED_PORTS = (465, 2465, 8465)  # TLS from the start (RFC 8314; the others are providers' habits)
 _VERIFIED = (SmarthostTls.VERIFY, SmarthostTls.SECURE)
+_OPPORTUNISTIC = (SmarthostTls.NONE, SmarthostTls.MAY)
 
 
 def steps(wanted: Wanted) -> Iterator[Step]:
@@ -82,7 +83,7 @@ def _clients(postfix: Postfix) -> tuple[Service, ...]:
 def _parameters(wanted: Wanted, smarthost: Smarthost) -> Iterator[tuple[str, str, str]]:
     wrapped = smarthost.port in _WRAPPED_PORTS
     level = smarthost.tls
-    if wrapped and level in (SmarthostTls.NONE, SmarthostTls.MAY):
+    if wrapped and level in _OPPORTUNISTIC:
         raise PolicyError(
             "smarthost.tls", f'port {smarthost.port} is TLS from the start, which needs "encrypt" or stronger'
         )
@@ -95,6 +96,7 @@ def _parameters(wanted: Wanted, smarthost: Smarthost) -> Iterator[tuple[str, str
             smarthost.ca_file,
             "who may vouch for the relay host; the built-in default is nobody",
         )
+    if level not in _OPPORTUNISTIC:
         yield "tls_required_enable", "no", "a header in a message must not lower the level"
     if level is SmarthostTls.DANE:
         yield "smtp_dns_support_level", "dnssec", "DANE rests on DNSSEC"

@@ -163,6 +163,14 @@ def test_a_new_password_is_put_in_force(pair: Pair) -> None:
     assert holders == ""
 
 
+def test_no_header_of_a_message_lowers_the_level(pair: Pair) -> None:
+    pair.relay.run(f"postconf -e myhostname={RELAY} smtpd_tls_security_level=none && postfix reload")
+    text = f'[smarthost]\nhost = "{RELAY}"\nport = 25\ntls = "encrypt"\n'
+    pair.host.write_file(POLICY, text)
+    pair.apply()
+    pair.defers("in clear\nTLS-Required: no", "TLS is required, but was not offered")
+
+
 def test_tls_from_the_start(pair: Pair) -> None:
     pair.ask_for(port=465)
     pair.apply()
