@@ -5,11 +5,13 @@ authentication in the Postfix SMTP/LMTP client"; TLS_README, client levels).
 from __future__ import annotations
 
 import re
+import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.changes import BuildTable, WriteFile
+from wizard.changes.tables import SUFFIXES
 from wizard.errors import PolicyError
 from wizard.formats import maincf, mastercf, table
 from wizard.host import MAIN_CF, MASTER_CF
@@ -30,6 +32,7 @@ _NAMED_PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465}
 _WRAPPED_PORTS = (465, 2465, 8465)  # TLS from the start (RFC 8314; the others are providers' habits)
 _VERIFIED = (SmarthostTls.VERIFY, SmarthostTls.SECURE)
 _OPPORTUNISTIC = (SmarthostTls.NONE, SmarthostTls.MAY)
+_FILES = ("hash", "btree", "lmdb", "cdb", "texthash")  # tables that are made of one file of text
 
 
 def steps(wanted: Wanted) -> Iterator[Step]:
@@ -116,27 +119,57 @@ def _parameters(wanted: Wanted, smarthost: Smarthost) -> Iterator[tuple[str, str
 def _password(wanted: Wanted, smarthost: Smarthost) -> Iterator[Step]:
     path, host = _table(wanted), wanted.host
     current = host.read(path)
-    key = _key(current or b"", smarthost, nexthop(wanted, smarthost))
-    if not smarthost.password_file:
-        if _user_for(current or b"", key) != smarthost.user:
-            missing = f"must be given: {path} has no password of {smarthost.user} for {key} yet"
-            raise PolicyError("smarthost.password_file", missing)
-        return
-    password = read_password_file(Path(smarthost.password_file), "smarthost.password_file").reveal()
-    if password[-1].isspace():
-        raise PolicyError(
-            "smarthost.password_file", "the password ends in a blank, which Postfix's tables can't hold"
-        )
-    text = table.put(current or b"", key, f"{smarthost.user}:{password}")
+    text = _with_password(current or b"", path, smarthost, nexthop(wanted, smarthost))
     why = "user and password for the relay host, readable by root only"
     write = WriteFile(
         path, before=current, after=text, owner="root", group="root", mode=0o600, secret=True, reason=why
     )
     build = BuildTable(_kind(wanted), path, reason="Postfix reads the table in this form")
+    built = host.root.path(build.target)
     yield write
-    if not write.done(host.root) or _older(host.root.path(build.target), host.root.path(path)):
+    # the table has the owner and mode of its text
+    if not write.done(host.root) or _older(built, host.root.path(path)) or _is_open(host, build.target):
         yield build
         yield Act("postfix", "reload", "reads the password table anew")
+
+
+def _with_password(entries: bytes, path: str, smarthost: Smarthost, hop: str) -> bytes:
+    """Return the text of the table ``path`` with the login; as it is where no password is given.
+
+    Raises:
+        PolicyError: when none is given and the table has none, or the one given can't be in a table.
+
+    """
+    key = _key(entries, smarthost, hop)
+    if not smarthost.password_file:
+        if _user_for(entries, key) != smarthost.user:
+            missing = f"must be given: {path} has no password of {smarthost.user} for {key} yet"
+            raise PolicyError("smarthost.password_file", missing)
+        return entries
+    password = read_password_file(Path(smarthost.password_file), "smarthost.password_file").reveal()
+    if password[-1].isspace():
+        raise PolicyError(
+            "smarthost.password_file", "the password ends in a blank, which Postfix's tables can't hold"
+        )
+    return table.put(entries, key, f"{smarthost.user}:{password}")
+
+
+def exposed(host: Host) -> Iterator[str]:
+    """Yield the files with a relay host's password that others than root can read."""
+    for word in host.settled_postfix.value("smtp_sasl_password_maps").replace(",", " ").split():
+        kind, _, path = word.removeprefix("proxy:").partition(":")
+        if kind in _FILES and path.startswith("/"):
+            paths = dict.fromkeys((path, path + SUFFIXES.get(kind, "")))
+            yield from (each for each in paths if _is_open(host, each))
+
+
+def _is_open(host: Host, path: str) -> bool:
+    """Whether others than root can read ``path``."""
+    found = host.metadata(path)
+    if found is None:
+        return False
+    by_group = bool(found.gid and found.mode & stat.S_IRGRP)
+    return by_group or bool(found.uid or found.mode & stat.S_IROTH)
 
 
 def _older(one: Path, other: Path) -> bool:
@@ -151,7 +184,7 @@ def _key(entries: bytes, smarthost: Smarthost, hop: str) -> str:
 def _kind_and_path(wanted: Wanted) -> tuple[str, str]:
     """The table in use, if it is one file of a kind that can be looked up; else our own."""
     kind, _, path = wanted.postfix.value("smtp_sasl_password_maps").partition(":")
-    usable = kind in ("hash", "btree", "lmdb", "cdb", "texthash") and path.startswith("/") and " " not in path
+    usable = kind in _FILES and path.startswith("/") and " " not in path
     return (kind, path) if usable and "," not in path else (wanted.host.table_type, _TABLE)
 
 

@@ -225,6 +225,7 @@ def attention(host: Host) -> Iterator[str]:
         return
     yield from _broken_sasl(host)
     yield from _certificate_problems(host, postfix)
+    yield from _exposed_passwords(host)
     old = tuple(obsolete.found(postfix))
     yield from (f"{one.name} is obsolete; instead: {one.instead}" for one in old)
     told = {one.parameter for one in old}
@@ -247,6 +248,16 @@ def _broken_sasl(host: Host) -> Iterator[str]:
 
         if past := bypass.found(host):
             yield f"{past}. Choosing a back end mends it"
+
+
+def _exposed_passwords(host: Host) -> Iterator[str]:
+    from recipes import smarthost  # noqa: PLC0415 - as above
+
+    for path in smarthost.exposed(host):
+        yield (
+            f"{path}: others than root can read the password of the relay host: "
+            f"chown root:root {path}; chmod 600 {path}"
+        )
 
 
 def _certificate_problems(host: Host, postfix: Postfix) -> Iterator[str]:

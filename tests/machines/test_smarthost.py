@@ -192,7 +192,8 @@ def test_who_is_not_who_they_say_gets_no_password(pair: Pair) -> None:
 def test_a_host_made_by_hand_is_read_back_and_kept(pair: Pair) -> None:
     pair.host.write_file("/etc/postfix/relay", f"# by hand\n{RELAY} {USER}:{PASSWORD}\n", mode=0o600)
     pair.host.run(
-        f"postmap /etc/postfix/relay && postconf -e 'relayhost = [{RELAY}]:587' smtp_sasl_auth_enable=yes "
+        f"chmod 644 /etc/postfix/relay && postmap /etc/postfix/relay && "
+        f"postconf -e 'relayhost = [{RELAY}]:587' smtp_sasl_auth_enable=yes "
         "smtp_sasl_password_maps='$default_database_type:/etc/postfix/relay' smtp_tls_security_level=secure "
         f"'smtp_sasl_security_options = noanonymous' smtp_tls_CAfile={AUTHORITY} && postfix reload"
     )
@@ -203,7 +204,12 @@ def test_a_host_made_by_hand_is_read_back_and_kept(pair: Pair) -> None:
     pair.host.write_file(POLICY, text)
     plan = pair.plan()
     assert "sasl_passwd" not in plan.stdout
+    readable = pair.host.run("ls /etc/postfix/relay*").stdout.split()
+    told = pair.host.run([LAUNCHER, "status"]).stdout
+    assert [path for path in readable if f"{path}: others than root can read" not in told] == []
     pair.apply()
+    assert pair.host.run("stat -c %a /etc/postfix/relay*").stdout == "600\n600\n"
+    assert "Nothing to do" in pair.apply().stdout
     pair.delivers("still by hand")
     pair.host.write_file(POLICY, text.replace(RELAY, OTHER_NAME))
     refused = pair.plan(check=False)

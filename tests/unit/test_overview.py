@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -201,6 +202,15 @@ def test_what_is_wrong_with_the_certificate_needs_attention(tree: Tree) -> None:
     assert "/etc/ssl/mail.key: the key does not fit the certificate in /etc/ssl/mail.pem" in (
         overview.overview(tree.host).attention
     )
+
+
+def test_a_password_that_others_can_read_needs_attention(tree: Tree) -> None:
+    tree.write("/etc/postfix/sasl_passwd", "[mx.example]:587 user:password\n", 0o600)
+    tree.write("/etc/postfix/sasl_passwd.db", "password", 0o644)
+    tree.postfix("3.7.11", {"smtp_sasl_password_maps": "hash:/etc/postfix/sasl_passwd"}, {SMTP: {}})
+    told = "\n".join(overview.overview(tree.host).attention)
+    assert "/etc/postfix/sasl_passwd.db: others than root can read the password" in told
+    assert ("/etc/postfix/sasl_passwd:" in told) is (os.geteuid() != 0)
 
 
 def test_obsolete_settings_are_named_once_and_other_complaints_kept(tree: Tree) -> None:

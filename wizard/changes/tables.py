@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from wizard.root import Root
 
-# DATABASE_README: the types that postmap builds, and what it adds to the name
-_SUFFIXES = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
+#: The types that postmap builds, and what it adds to the name (DATABASE_README).
+SUFFIXES = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +44,24 @@ class BuildTable(Change):
     @property
     def target(self) -> str:
         """The built file, or the text where nothing is built."""
-        return self.path + _SUFFIXES.get(self.type, "")
+        return self.path + SUFFIXES.get(self.type, "")
 
     def diff(self, root: Root) -> str:  # noqa: ARG002 - the same on every host
         """Return the command."""
-        return f"+ {self.program} {self.type}:{self.path}\n" if self.type in _SUFFIXES else ""
+        return f"+ {self.program} {self.type}:{self.path}\n" if self.type in SUFFIXES else ""
 
     def done(self, root: Root) -> bool:  # noqa: ARG002 - a plan has it only if the text changes
         """Whether there is nothing to build."""
-        return self.type not in _SUFFIXES
+        return self.type not in SUFFIXES
 
     def check(self, root: Root) -> None:
         """Look that it can be written; HostError otherwise."""
-        if self.type in _SUFFIXES:
+        if self.type in SUFFIXES:
             disk.refuse_unwritable(disk.real(root, self.target))
 
     def capture(self, root: Root) -> tuple[Undo, ...]:
         """Return the present table, and that nothing is left beside the text."""
-        if self.type not in _SUFFIXES:
+        if self.type not in SUFFIXES:
             return ()
         text = disk.real(root, self.path)
         return (Sweep(disk.inside(root, text)), RestoreFile.of(root, disk.real(root, self.target)))
@@ -73,7 +73,7 @@ class BuildTable(Change):
             WizardError: with what the program said.
 
         """
-        if self.type not in _SUFFIXES:
+        if self.type not in SUFFIXES:
             return
         text, table = disk.real(root, self.path), disk.real(root, self.target)
         beside = disk.temporary(text)
@@ -82,7 +82,7 @@ class BuildTable(Change):
                 os.link(text, beside)
             name = f"{self.type}:{disk.inside(root, beside)}"
             run_in(root, [self.program, name]).expect(f"building the table for {self.path}")
-            built = beside.with_name(beside.name + _SUFFIXES[self.type])
+            built = beside.with_name(beside.name + SUFFIXES[self.type])
             self._settle(text, built, table)
         finally:
             disk.sweep(text)
