@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509 import ExtendedKeyUsage, ExtensionNotFound, SubjectAlternativeName
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from wizard.changes import owners
 from wizard.errors import HostError, WizardError
@@ -103,6 +105,7 @@ def examine(
         *_key_problems(root, certificate, key or certificate, found),
         *_order_problems(certificate, found),
         *_name_problems(certificate, chain[0], names),
+        *_purpose_problems(certificate, found[0]),
         *_date_problems(certificate, chain, now or datetime.now(UTC)),
         *_weaknesses(certificate, found),
     )
@@ -241,6 +244,27 @@ def _name_problems(path: str, leaf: Certificate, names: tuple[str, ...]) -> Iter
         if not name_matches(leaf, name):
             has = ", ".join(leaf.names) or "no name at all"
             yield _error(f"{path}: the certificate is not for {name}, but for {has}")
+
+
+def _purpose_problems(path: str, leaf: x509.Certificate) -> Iterator[Problem]:
+    """Yield what keeps clients from taking it for a server's (RFC 5280, 4.2.1.12; RFC 9525, 6.3)."""
+    name = described(leaf).subject
+    try:
+        purposes = set(leaf.extensions.get_extension_for_class(ExtendedKeyUsage).value)
+    except ExtensionNotFound:
+        purposes = {ExtendedKeyUsageOID.SERVER_AUTH}
+    if not purposes & {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}:
+        yield _error(
+            f"{path}: {name} is not for servers, so clients refuse it: its extendedKeyUsage lacks "
+            "serverAuth; get one that has it"
+        )
+    try:
+        leaf.extensions.get_extension_for_class(SubjectAlternativeName)
+    except ExtensionNotFound:
+        yield _warning(
+            f"{path}: {name} has no subjectAltName; today's mail programs look for the server's name "
+            "nowhere else and refuse it: get one that has"
+        )
 
 
 def _date_problems(path: str, chain: tuple[Certificate, ...], now: datetime) -> Iterator[Problem]:

@@ -59,6 +59,7 @@ class Pki:
         subject: str = "",
         names: Iterable[str] = (f"DNS:{NAME}", "DNS:*.example.org"),
         days: int = 90,
+        purpose: str = "",
     ) -> Path:
         request, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
         path = self.folder / f"{name}.pem"
@@ -67,6 +68,8 @@ class Pki:
         lines = [f"basicConstraints=critical,CA:{str(ca).upper()}"]
         if not ca and names:
             lines.append("subjectAltName=" + ",".join(names))
+        if purpose:
+            lines.append(f"extendedKeyUsage={purpose}")
         extensions.write_text("\n".join(lines) + "\n")
         by = (
             ("-CA", self.folder / f"{issuer}.pem", "-CAkey", self.folder / f"{issuer}.key", "-CAcreateserial")
@@ -462,6 +465,25 @@ def test_names_that_the_certificate_is_not_for(pki: Pki, tree: Tree) -> None:
         "error",
         f"/cert.pem: the certificate is not for smtp.example.net, but for {NAME}, *.example.org",
     )
+
+
+def test_a_certificate_without_alternative_names(pki: Pki, tree: Tree) -> None:
+    pki.sign("old", "middle", key="server", names=(), subject=f"/CN={NAME}")
+    tree.put(pki.read("old.pem", "middle.pem"), pki.read("server.key"))
+    severity, message = tree.only_problem(NAME)
+    assert (severity, "has no subjectAltName" in message) == ("warning", True)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "fits"),
+    [("clientAuth", False), ("serverAuth,clientAuth", True), ("anyExtendedKeyUsage", True)],
+)
+def test_a_certificate_for_something_else(pki: Pki, tree: Tree, purpose: str, fits: bool) -> None:
+    pki.sign("purpose", "middle", key="server", purpose=purpose)
+    tree.put(pki.read("purpose.pem", "middle.pem"), pki.read("server.key"))
+    found = tree.problems(NAME)
+    assert [severity for severity, _ in found] == ([] if fits else ["error"])
+    assert fits or "is not for servers" in found[0][1]
 
 
 @pytest.mark.parametrize(
