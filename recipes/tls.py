@@ -15,6 +15,7 @@ from wizard.steps import Act, Edit, Note
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wizard.certificates import Certificate, Problem
     from wizard.host import Host
     from wizard.postfix import Postfix, Service
     from wizard.steps import Step, Wanted
@@ -33,13 +34,11 @@ def steps(wanted: Wanted) -> Iterator[Step]:
     """Yield the certificate, the level of port 25, and what submission's TLS needs."""
     tls = wanted.given.tls
     if tls is None:
+        yield from _left_alone(wanted)
         return
     match tls.source:
         case TlsSource.KEEP:
-            if not certificate_files(wanted.postfix):
-                raise PolicyError(
-                    "tls.source", 'there is no certificate to keep; use "self-signed" or "files"'
-                )
+            yield from _kept(wanted, tls)
         case TlsSource.FILES:
             yield from _examined(wanted, tls)
             yield from _use(wanted, tls.certificate, tls.key)
@@ -79,6 +78,52 @@ def _level(postfix: Postfix, service: Service | None = None) -> TlsLevel:
     return TlsLevel(said) if said in set(TlsLevel) else TlsLevel.ENCRYPT
 
 
+def _left_alone(wanted: Wanted) -> Iterator[Note]:
+    """Yield what is wrong with the certificate where the policy says nothing of it: the tests see it too."""
+    for problem in _problems(wanted, ()):
+        if problem.severity == "error":
+            yield Note(
+                f"{problem.message}. That is not of this policy's making, but the tests may fail because of "
+                "it, and everything be taken back: mend it first, or apply with --no-test"
+            )
+
+
+def _kept(wanted: Wanted, tls: Tls) -> Iterator[Note]:
+    """Yield all that is wrong with the certificate in use.
+
+    Raises:
+        PolicyError: when there is none.
+
+    """
+    if not certificate_files(wanted.postfix):
+        raise PolicyError("tls.source", 'there is no certificate to keep; use "self-signed" or "files"')
+    yield from (Note(problem.message) for problem in _problems(wanted, tls.names))
+    if not tls.names:
+        yield from _unknown_name(wanted, certificate_in_use(wanted.host))
+
+
+def _problems(wanted: Wanted, names: tuple[str, ...]) -> tuple[Problem, ...]:
+    """Return what is wrong with the certificate in use, as far as it is one pair of files."""
+    files = certificate_files(wanted.postfix)
+    if len(files) != 2:  # noqa: PLR2004 - certificate and key
+        return ()
+    from wizard import certificates  # noqa: PLC0415 - cryptography is slow to load
+
+    return certificates.examine(files[0], files[1], names, wanted.host.root).problems
+
+
+def _unknown_name(wanted: Wanted, leaf: Certificate | None) -> Iterator[Note]:
+    """Yield that the certificate is for none of this host's own names, where nobody has said others."""
+    from wizard import certificates  # noqa: PLC0415 - as above
+
+    host, own = wanted.host.fqdn, wanted.postfix.value("myhostname")
+    if leaf and leaf.names and not any(certificates.name_matches(leaf, name) for name in (host, own)):
+        yield Note(
+            f"the certificate is for {', '.join(leaf.names)}, not for this host's own name, {host}: users "
+            "must call the server by a name that it has; put that into tls.names to have it checked"
+        )
+
+
 def _examined(wanted: Wanted, tls: Tls) -> Iterator[Note]:
     """Yield the certificate's weak points.
 
@@ -94,6 +139,8 @@ def _examined(wanted: Wanted, tls: Tls) -> Iterator[Note]:
             key = "tls.key" if tls.key in problem.message else "tls.certificate"
             raise PolicyError(key, problem.message)
         yield Note(problem.message)
+    if not tls.names:
+        yield from _unknown_name(wanted, found.chain[0])
 
 
 def _use(wanted: Wanted, certificate: str, key: str) -> Iterator[Step]:
@@ -168,6 +215,20 @@ def certificate_files(postfix: Postfix) -> tuple[str, ...]:
             return tuple(chain)
     certificate, key = postfix.value(_CERT, service), postfix.value(_KEY, service)
     return (certificate, key or certificate) if certificate and certificate != "none" else ()
+
+
+def certificate_in_use(host: Host) -> Certificate | None:
+    """Return the certificate that clients of this host see; None if there is none or it can't be read."""
+    from wizard import certificates  # noqa: PLC0415 - as above
+
+    for path in certificate_files(host.postfix) if host.postfix else ():
+        try:
+            chain = certificates.load(host.read(path) or b"", path)
+        except WizardError:
+            continue
+        if chain:
+            return chain[0]
+    return None
 
 
 def read(host: Host) -> Tls | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import recipes
+from recipes.tls import certificate_in_use
+from wizard.certificates import name_matches
 from wizard.policy import SaslauthdGetpwent, SaslauthdPam, SaslauthdShadow, TlsSource
 
 if TYPE_CHECKING:
@@ -48,12 +50,26 @@ def card(policy: Policy, host: Host, user: str = "") -> Card:
 
 def _rows(policy: Policy, host: Host, names: Names | None, user: str) -> Iterator[tuple[str, str]]:
     if policy.submission and policy.backend:
-        yield "Outgoing mail server", next(iter(policy.tls.names if policy.tls else ()), host.fqdn)
+        yield "Outgoing mail server", _server(policy, host)
         yield "Port and security", " or ".join(_ports(policy.submission))
         if names:
             yield "User name", " or ".join(names.forms(user)) or "none that gets in"
             yield "", names.about
         yield "Password", _password(policy.backend)
+
+
+def _server(policy: Policy, host: Host) -> str:
+    """Return the name to call this server by: one that its certificate has, or mail programs would refuse."""
+    given = _plain(policy.tls.names) if policy.tls else ()
+    shown = certificate_in_use(host)
+    if given or shown is None:
+        return next(iter(given), host.fqdn)
+    own = (host.fqdn, host.settled_postfix.value("myhostname"))
+    return next((name for name in (*own, *_plain(shown.names)) if name_matches(shown, name)), host.fqdn)
+
+
+def _plain(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if "*" not in name)
 
 
 def _attention(policy: Policy, traps: Iterable[str]) -> Iterator[str]:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wizard import obsolete, processes
-from wizard.errors import ParseError, WizardError
+from wizard.errors import ParseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wizard.certificates import Certificate
     from wizard.host import Host
     from wizard.postfix import Postfix, Service
 
@@ -182,23 +181,10 @@ def _smarthost(postfix: Postfix | None) -> str:
     return f"{relay}, {login}, TLS {postfix.value('smtp_tls_security_level') or 'none'}"
 
 
-def certificate_in_use(host: Host) -> Certificate | None:
-    """Return the certificate that clients of this host see; None if there is none or it can't be read."""
-    import recipes.tls  # noqa: PLC0415 - cryptography is slow to import
-    from wizard import certificates  # noqa: PLC0415
-
-    for path in recipes.tls.certificate_files(host.postfix) if host.postfix else ():
-        try:
-            chain = certificates.load(host.read(path) or b"", path)
-        except WizardError:
-            continue
-        if chain:
-            return chain[0]
-    return None
-
-
 def _certificate(host: Host) -> str:
-    found = certificate_in_use(host)
+    from recipes import tls  # noqa: PLC0415 - as above
+
+    found = tls.certificate_in_use(host)
     if found is None:
         return "none"
     kind = "self-signed" if found.self_signed else f"by {found.issuer}"

@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import recipes
+import recipes.tls
 from wizard import drift, engine, inventory, obsolete, overview, policyfile, processes
 from wizard.errors import ParseError
 
@@ -28,7 +28,7 @@ def as_json(host: Host) -> dict[str, object]:
 
     """
     postfix = inventory.postfix_parts(host)
-    certificate = overview.certificate_in_use(host)
+    certificate = recipes.tls.certificate_in_use(host)
     platform = host.platform
     return {
         "platform": {"id": platform.id, "version": platform.version, "name": platform.name},

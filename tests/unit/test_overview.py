@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+import recipes.tls
 from recipes import smarthost
-from wizard import inventory, overview, report, status
+from wizard import card, inventory, overview, report, status
 from wizard.certificates import self_signed
 from wizard.host import Host
+from wizard.policy import AuxpropSasldb, Policy, Smarthost, Submission, Tls, TlsSource
 from wizard.root import Root
+from wizard.steps import Note, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -202,6 +206,65 @@ def test_what_is_wrong_with_the_certificate_needs_attention(tree: Tree) -> None:
     assert "/etc/ssl/mail.key: the key does not fit the certificate in /etc/ssl/mail.pem" in (
         overview.overview(tree.host).attention
     )
+
+
+def _shown(tree: Tree, *names: str, days: int = 90) -> None:
+    """Let ``tree``, whose name is mail.example.net, show a certificate for ``names``."""
+    made = self_signed(list(names), days=days)
+    tree.write("/etc/hostname", "mail.example.net\n")
+    tree.write("/etc/ssl/mail.pem", made.certificate_pem)
+    tree.write("/etc/ssl/mail.key", made.key_pem, 0o600)
+    chain = {"smtpd_tls_chain_files": "/etc/ssl/mail.key, /etc/ssl/mail.pem", "myhostname": "a.example.org"}
+    tree.postfix("3.7.11", chain, {SUBMISSION: AUTH})
+
+
+def _notes(tree: Tree, given: Policy) -> list[str]:
+    steps = recipes.tls.steps(Wanted(given, given, tree.host))
+    # nobody but root can make files of root's
+    return [step.text for step in steps if isinstance(step, Note) and "belongs to" not in step.text]
+
+
+_FILES = Tls(TlsSource.FILES, certificate="/etc/ssl/mail.pem", key="/etc/ssl/mail.key")
+
+
+@pytest.mark.parametrize(
+    ("names", "server"),
+    [
+        (["mail.example.net", "x.example"], "mail.example.net"),
+        (["x.example", "mail.example.net"], "mail.example.net"),
+        (["*.example.net"], "mail.example.net"),
+        (["*.example.org"], "a.example.org"),
+        (["*.example.com", "other.example.org"], "other.example.org"),
+    ],
+)
+def test_users_call_the_server_by_a_name_that_its_certificate_has(
+    tree: Tree, names: list[str], server: str
+) -> None:
+    _shown(tree, *names)
+    known = server in ("mail.example.net", "a.example.org")
+    if os.geteuid() == 0:
+        for given in (_FILES, Tls(TlsSource.KEEP)):
+            told = _notes(tree, Policy(tls=given))
+            assert [f"is for {', '.join(names)}, not for this host's own" in note for note in told] == (
+                [] if known else [True]
+            )
+    policy = Policy(backend=AuxpropSasldb(), tls=_FILES, submission=Submission())
+    assert card.card(policy, tree.host).rows[0] == ("Outgoing mail server", server)
+    named = replace(policy, tls=replace(_FILES, names=("*.example.com", "b.example.com")))
+    assert card.card(named, tree.host).rows[0] == ("Outgoing mail server", "b.example.com")
+
+
+def test_what_is_wrong_with_a_certificate_that_stays_is_told(tree: Tree) -> None:
+    _shown(tree, "mail.example.net")
+    tree.write("/etc/ssl/mail.key", self_signed(["mail.example.net"]).key_pem, 0o600)
+    [kept] = _notes(tree, Policy(tls=Tls(TlsSource.KEEP)))
+    assert "does not fit" in kept
+    [left_alone] = _notes(tree, Policy(smarthost=Smarthost("mx.example")))
+    assert left_alone.startswith(kept)
+    assert "--no-test" in left_alone
+    _shown(tree, "mail.example.net", days=5)
+    assert "expires in" in _notes(tree, Policy(tls=Tls(TlsSource.KEEP)))[0]
+    assert _notes(tree, Policy(smarthost=Smarthost("mx.example"))) == []
 
 
 def test_a_password_that_others_can_read_needs_attention(tree: Tree) -> None:
