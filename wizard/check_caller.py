@@ -26,7 +26,8 @@ class Target:
     from the start. ``tls``: its security level, "none", "may" or "encrypt". The mechanisms are those that
     EHLO must offer, before and after TLS; none: no AUTH. ``names``: what the certificate must be valid for;
     ``fingerprint``: the SHA-256 of the certificate in DER, in hexadecimal, None: any.
-    ``trusts_networks``: clients in mynetworks may relay without logging in (permit_mynetworks).
+    ``trusts_networks``: clients in mynetworks may relay without logging in (permit_mynetworks); ``open_to``:
+    what in there takes in strangers, so that anybody may call as one of them.
     ``source_address``: where it must be called from; "": anywhere. ``knows_strangers``: whether the back end
     tells a user who does not exist from trouble of its own. ``silent``: why smtpd can't ask it, if it can't.
     """
@@ -41,6 +42,7 @@ class Target:
     names: tuple[str, ...] = ()
     fingerprint: str | None = None
     trusts_networks: bool = False
+    open_to: str = ""
     source_address: str = ""
     knows_strangers: bool = True
     silent: str = ""

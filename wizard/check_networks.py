@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from wizard.host import Host
-    from wizard.postfix import Service
+    from wizard.postfix import Postfix, Service
 
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Patterns: TypeAlias = "list[tuple[bool, _Network]]"
@@ -23,6 +24,32 @@ def stranger(host: Host) -> str:
         return ""
     found = (own for own in host.addresses if not ipaddress.ip_address(own).is_loopback)
     return next((own for own in found if not _contains(patterns, own)), "")
+
+
+#: What nobody's own network takes in: the networks for documentation (RFC 5737, RFC 3849).
+_NOBODYS = tuple(
+    map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"))
+)
+_INTERNET = ipaddress.ip_network("2000::/3")  # the IPv6 addresses in use there (RFC 4291)
+_LARGEST = {4: 8, 6: 16}  # bits; no network that one organization has is larger
+
+
+def open_to(postfix: Postfix, service: Service) -> str:
+    """Return what in mynetworks takes in others than one's own hosts, with certainty; "" if nothing does."""
+    for word in postfix.value("mynetworks", service).replace(",", " ").split():
+        with suppress(ValueError):  # a table: nobody can tell
+            taken_in, network = _pattern(word)
+            if taken_in and _is_beyond(network):
+                return word
+    return ""
+
+
+def _is_beyond(network: _Network) -> bool:
+    if isinstance(network, ipaddress.IPv6Network) and not network.overlaps(_INTERNET):
+        return False  # such as fe80::/10, the addresses of one link
+    if network.prefixlen < _LARGEST[network.version]:
+        return True
+    return any(network != each and each.network_address in network for each in _NOBODYS)
 
 
 def caller(host: Host, service: Service) -> str | None:

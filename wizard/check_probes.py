@@ -135,7 +135,7 @@ def stranger_relays(caller: Caller) -> Seen:
     with call() as (session, _):
         reply = _recipient_elsewhere(session, sender="")
         if reply.ok:
-            return Seen(False, str(reply), words.OPEN_RELAY)
+            return Seen(False, str(reply), words.open_relay(caller.target.open_to))
         if _is_about_the_address(reply):
             return Seen(True, str(reply), skipped=words.OTHER_REFUSAL)
         if _is_a_fault(reply):

@@ -73,6 +73,7 @@ def _target(host: Host, service: Service, smtpd: Service) -> Target:
     tls = security_level(postfix, smtpd)
     certificate = _certificate(host, smtpd)
     source = check_networks.caller(host, smtpd)
+    trusts_networks = "permit_mynetworks" in _relay_restrictions(postfix, smtpd)
     before, after = ((), ()) if source is None else _offers(host, smtpd)
     return Target(
         name=service.name,
@@ -84,7 +85,8 @@ def _target(host: Host, service: Service, smtpd: Service) -> Target:
         auth_after_tls=after if wrapper or tls != "none" else (),
         names=certificate.names if certificate else (),
         fingerprint=certificate.fingerprint if certificate else None,
-        trusts_networks="permit_mynetworks" in _relay_restrictions(postfix, smtpd),
+        trusts_networks=trusts_networks,
+        open_to=check_networks.open_to(postfix, smtpd) if trusts_networks else "",
         source_address=source or "",
         knows_strangers=_knows_strangers(host),
         silent=_silent(host),

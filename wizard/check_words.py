@@ -49,7 +49,7 @@ ANYBODY_LOGS_IN = (
     "ANY password lets this user in. Take the service out of master.cf now; then look for 'pwcheck_method: "
     "alwaystrue' in smtpd.conf and, behind saslauthd, for a PAM stack that permits everything."
 )
-OPEN_RELAY = (
+_OPEN_RELAY = (
     "This is an open relay: a stranger can send mail anywhere through it. Set smtpd_relay_restrictions so "
     "that it ends in reject_unauth_destination (port 25) or in permit_sasl_authenticated, reject "
     "(submission)."
@@ -95,6 +95,16 @@ NOT_OFFERED = "it is not offered, see the test of what is"
 NO_LOGIN = "the log-in before it failed, see the tests of that"
 OTHER_REFUSAL = "refused because of the address itself, so nothing is said about relaying"
 SENDER_NOT_OWNED = "the sender does not belong to this user, so nothing is said about relaying"
+
+
+def open_relay(open_to: str) -> str:
+    """Say why a stranger may relay; ``open_to``: what in mynetworks takes strangers in, if that is it."""
+    if not open_to:
+        return _OPEN_RELAY
+    return (
+        f"This is an open relay: mynetworks takes in {open_to}, so strangers count as your own hosts and may "
+        "send mail anywhere through it. Set mynetworks to the networks that are yours."
+    )
 
 
 def gave_up(title: str) -> str:

@@ -105,8 +105,10 @@ def _may_say(target: Target, mechanism: str) -> bool:
 
 def _relaying(target: Target, account: Account | None, stranger_source: str) -> Iterator[Check]:
     source = stranger_source if "." in target.host else ""  # IPv4 both, or neither
+    if target.open_to:
+        source = ""  # this host is no better known there than a stranger
     probe: Probe = probes.stranger_relays
-    if target.trusts_networks and not source:
+    if target.trusts_networks and not source and not target.open_to:
         probe = partial(probes.skipped, why=words.NO_STRANGER)
     stage = Stage.LOGINS if target.needs_tls else Stage.TLS
     title = "no relaying without a log-in"

@@ -212,6 +212,7 @@ def attention(host: Host) -> Iterator[str]:
     yield from _broken_sasl(host)
     yield from _certificate_problems(host, postfix)
     yield from _exposed_passwords(host)
+    yield from _open_relays(postfix)
     old = tuple(obsolete.found(postfix))
     yield from (f"{one.name} is obsolete; instead: {one.instead}" for one in old)
     told = {one.parameter for one in old}
@@ -234,6 +235,17 @@ def _broken_sasl(host: Host) -> Iterator[str]:
 
         if past := bypass.found(host):
             yield f"{past}. Choosing a back end mends it"
+
+
+def _open_relays(postfix: Postfix) -> Iterator[str]:
+    from wizard import check_networks  # noqa: PLC0415 - as above
+
+    found = {check_networks.open_to(postfix, service) for service in postfix.smtpd_services} - {""}
+    for network in sorted(found):
+        yield (
+            f"mynetworks takes in {network}, far more than one's own hosts: where permit_mynetworks counts, "
+            "strangers may send mail anywhere through this one; set it to the networks that are yours"
+        )
 
 
 def _exposed_passwords(host: Host) -> Iterator[str]:

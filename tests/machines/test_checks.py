@@ -201,6 +201,11 @@ FAULTS = {
         {"smtp.relay.stranger"},
         "open relay",
     ),
+    "open relay through mynetworks": Fault(
+        "postconf -e mynetworks=127.0.0.0/8,0.0.0.0/0",
+        {"smtp.relay.stranger"},
+        "mynetworks takes in 0.0.0.0/0",
+    ),
     "open relay on port 587": Fault(
         "postconf -P submission/inet/smtpd_relay_restrictions=static:permit,reject",
         {"submission.relay.stranger"},

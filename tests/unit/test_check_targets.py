@@ -110,6 +110,23 @@ def test_a_stranger_calls_from_outside_mynetworks(networks: str, stranger: str) 
 
 
 @pytest.mark.parametrize(
+    ("networks", "open_to"),
+    [
+        ("127.0.0.0/8 0.0.0.0/0", "0.0.0.0/0"),
+        ("hash:/etc/postfix/networks, 0.0.0.0/1, 128.0.0.0/1", "0.0.0.0/1"),
+        ("[::]/0", "[::]/0"),
+        ("[2000::]/3", "[2000::]/3"),
+        ("198.51.0.0/16", "198.51.0.0/16"),
+        ("127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 44.0.0.0/8 198.51.100.7 192.0.2.0/24", ""),
+        ("[::1]/128 [fe80::]/10 [fc00::]/7 [2001:db8::]/32 [::ffff:127.0.0.0]/104", ""),
+        ("!0.0.0.0/0 /etc/postfix/networks", ""),
+    ],
+)
+def test_networks_that_nobody_has_alone_are_found(networks: str, open_to: str) -> None:
+    assert check_networks.open_to(postfix(mynetworks=networks), service("smtp")) == open_to
+
+
+@pytest.mark.parametrize(
     ("exceptions", "source"),
     [
         ("", ""),

@@ -379,6 +379,15 @@ def test_where_networks_are_trusted_only_an_address_outside_them_tells() -> None
     assert with_one.source_address == "127.0.0.99"
 
 
+def test_where_strangers_are_trusted_any_address_tells() -> None:
+    with listening(relaying("250 2.1.5 Ok")) as target:
+        open_ = replace(target, trusts_networks=True, open_to="0.0.0.0/1")
+        found = results(open_, stranger="127.0.0.99")["relay.stranger"]
+    assert not found.ok
+    assert found.source_address != "127.0.0.99"
+    assert "mynetworks takes in 0.0.0.0/1" in found.explanation
+
+
 def test_mechanisms_nobody_speaks_are_skipped() -> None:
     with listening(by({**POSTFIX, "EHLO": b"250-x\r\n250 AUTH GSSAPI\r\n"})) as target:
         found = results(replace(target, auth_before_tls=("GSSAPI",)))

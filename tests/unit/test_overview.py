@@ -276,6 +276,12 @@ def test_a_password_that_others_can_read_needs_attention(tree: Tree) -> None:
     assert ("/etc/postfix/sasl_passwd:" in told) is (os.geteuid() != 0)
 
 
+def test_networks_that_strangers_are_in_need_attention(tree: Tree) -> None:
+    tree.postfix("3.7.11", {"mynetworks": "127.0.0.0/8 0.0.0.0/0"}, {SMTP: {}, SUBMISSION: AUTH})
+    told = overview.overview(tree.host).attention
+    assert [line for line in told if line.startswith("mynetworks takes in 0.0.0.0/0")] == [told[-1]]
+
+
 def test_obsolete_settings_are_named_once_and_other_complaints_kept(tree: Tree) -> None:
     said = "postconf: warning: /etc/postfix/main.cf: "
     tree.postfix(
