@@ -16,7 +16,7 @@ from screens.widgets.choice_list import ChoiceList
 from screens.widgets.field import Field
 from screens.widgets.step import Missing, Step, Words
 from screens.widgets.text import shown
-from wizard import choices
+from wizard import accounthints, choices
 from wizard.choices import Choice
 from wizard.errors import WizardError
 from wizard.secret import Secret
@@ -86,8 +86,11 @@ class AccountsStep(Step):
         listed.display = bool(names)
 
     def missing(self) -> Missing | None:
-        """Say when a name has no password, or a password no name."""
+        """Say when a name has no password, or a password no name, or who is named could not log in."""
         name, password = self._typed()
+        why = accounthints.shut_out(self.situation.host, self.answers.policy.backend, name)
+        if why:
+            return Missing(why, "account.user")
         if bool(name) == bool(password):
             return None
         empty = self.query_one("#password" if name else "#name", Field)

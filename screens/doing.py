@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from screens import typed_passwords
 from screens.previewing import planned
-from wizard import accountplaces, accounts, applying, engine, logtail, rehearsal, verify
+from wizard import accounthints, accountplaces, accounts, applying, engine, logtail, rehearsal, verify
 from wizard.errors import HostError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def start(situation: Situation, answers: Answers) -> Handle:
 
     Raises:
         HostError: when the host is no longer what was reviewed, or something else is at work.
+        PolicyError: when the account to test with could not log in.
         WizardError: when it can't be started.
         OSError: when a typed password can't be kept.
 
@@ -37,6 +38,7 @@ def start(situation: Situation, answers: Answers) -> Handle:
     plan = planned(situation, answers.asked, answers)
     if tuple(change.diff(root) for change in plan.changes) != answers.reviewed:
         raise HostError("this host has changed since the review, nothing was done: go back and look again")
+    accounthints.refuse_shut_out(situation.host, plan.whole.backend, answers.user)
     typed_passwords.keep(answers.passwords, root)
     plan = replace(plan, whole=typed_passwords.named(plan.whole, answers.passwords))
     confirm = _TO_CONFIRM if root.live else 0
@@ -48,8 +50,10 @@ def rehearse(plan: Plan, situation: Situation, answers: Answers) -> Iterator[Eve
 
     Raises:
         HostError: when there can be no shadow here.
+        PolicyError: when the account to test with could not log in.
 
     """
+    accounthints.refuse_shut_out(situation.host, plan.whole.backend, answers.user)
     return rehearsal.rehearse(plan, situation.host, user=answers.user, password=answers.password)
 
 

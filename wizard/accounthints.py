@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 import time
 from typing import TYPE_CHECKING
@@ -54,6 +55,37 @@ def of_system(host: Host, backend: Backend, name: str) -> str:
             groups = " or ".join(backend.allowed_groups)
             return f"The user {user} is not in the group {groups}: postfix-auth user add {user} changes that."
     return _shadowed(host, user)
+
+
+def shut_out(host: Host, backend: Backend | None, name: str) -> str:
+    """Return why the system's user ``name`` could not log in with ``backend``; empty: nothing is known.
+
+    Its groups are the system's own (nsswitch.conf(5)); one that a plan is about to make has nobody in it.
+    """
+    if not isinstance(backend, SaslauthdPam) or not backend.allowed_groups or not name or not host.root.live:
+        return ""
+    user, allowed = name.partition("@")[0], backend.allowed_groups
+    try:
+        numbers = os.getgrouplist(user, pwd.getpwnam(user).pw_gid)
+    except (KeyError, ValueError, OSError):
+        return f"there is no user {user} on this host, and only members of {' or '.join(allowed)} may log in"
+    if any(host.group_id(group) in numbers for group in allowed):
+        return ""
+    missing = host.group_id(allowed[0]) is None
+    way = f"usermod -aG {allowed[0]} {user}"
+    way = f"groupadd --system {allowed[0]}; {way}" if missing else way
+    return f"{user} is not in the group {' or '.join(allowed)}, so no log-in would work; first: {way}"
+
+
+def refuse_shut_out(host: Host, backend: Backend | None, name: str) -> None:
+    """Refuse to test ``backend`` as a user who can't log in there: everything would be taken back.
+
+    Raises:
+        PolicyError: with the way out.
+
+    """
+    if why := shut_out(host, backend, name):
+        raise PolicyError("", f"the tests can't log in: {why}")
 
 
 def _shadowed(host: Host, user: str) -> str:

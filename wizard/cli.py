@@ -119,14 +119,17 @@ def _plan(arguments: argparse.Namespace, root: Root) -> int:
 
 
 def _apply(arguments: argparse.Namespace, root: Root) -> int:
-    from wizard import applying, engine, policyfile, report  # noqa: PLC0415
+    from wizard import accounthints, applying, engine, policyfile, report  # noqa: PLC0415
 
     policy = policyfile.load(arguments.policy)
     _must_be_root(root)
     if applying.unfinished(root) is None:
         applying.refuse_half_way(root)
     password = _password(arguments)
-    plan = engine.plan(policy, engine.observe(root))
+    host = engine.observe(root)
+    plan = engine.plan(policy, host)
+    if plan.pending and not arguments.no_test:
+        accounthints.refuse_shut_out(host, plan.whole.backend, arguments.user)
     if not arguments.yes:
         _print(report.plan_lines(plan, root))
         if not plan.pending:
@@ -198,11 +201,12 @@ def _kept(root: Root) -> int:
 
 
 def _rehearse(arguments: argparse.Namespace, root: Root) -> int:
-    from wizard import checks, engine, policyfile, rehearsal, report  # noqa: PLC0415
+    from wizard import accounthints, checks, engine, policyfile, rehearsal, report  # noqa: PLC0415
 
     policy = policyfile.load(arguments.policy)
     host = engine.observe(root)
     plan = engine.plan(policy, host)
+    accounthints.refuse_shut_out(host, plan.whole.backend, arguments.user)
     events = rehearsal.rehearse(plan, host, user=arguments.user, password=_password(arguments))
     results, code = [], _FAILED
     telling = report.Telling()

@@ -14,6 +14,7 @@ from tests.machines.backends import (
     CHROOTS,
     IN_NO_GROUP,
     PASSWORD,
+    POLICY,
     SECRET,
     SOCKET_DIRECTORY,
     BackEnd,
@@ -99,8 +100,16 @@ def test_it_lets_its_users_in_and_nobody_else(boot: Boot, back_end: BackEnd, chr
 def test_who_may_send_is_a_matter_of_groups(boot: Boot) -> None:
     machine = boot()
     back_end, chroot = BACK_ENDS["pam with groups"], CHROOTS["not chrooted"]
-    prepare(machine, chroot)
+    before = prepare(machine, chroot)
     newcomer = [Login(587, "PLAIN", IN_NO_GROUP, PASSWORD)]
+    # who could not log in for the tests is told how to, before anything is done
+    machine.write_file(POLICY, policy(back_end, chroot))
+    for command in (["apply", "--yes"], ["rehearse"]):
+        account = ["--user", IN_NO_GROUP, "--password-file", SECRET]
+        told = machine.run([LAUNCHER, *command, "-p", POLICY, *account], check=False)
+        assert told.status == 2
+        assert f"groupadd --system mail_login; usermod -aG mail_login {IN_NO_GROUP}" in told.stderr
+    assert state(machine) == before
     assert "usermod -aG mail_login NAME" in apply(machine, back_end, chroot)
     log_in(machine, [], newcomer)
     machine.run(["usermod", "-aG", "mail_login", IN_NO_GROUP])

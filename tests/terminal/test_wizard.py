@@ -14,7 +14,7 @@ from screens.answers import Answers, Intent
 from screens.previewing import Previewer
 from screens.submission import SubmissionStep
 from screens.widgets.field import Field
-from wizard import journal
+from wizard import accounthints, journal
 from wizard.errors import HostError, PolicyError
 from wizard.events import Event
 from wizard.journal import State
@@ -311,6 +311,23 @@ def test_accounts_are_taken_one_after_the_other(site: Site) -> None:
         await at.press("enter")
         await at.see("of 10 Review")
         assert [account.name for account in at.answers.accounts] == ["ann", "bob"]
+
+    site.drive(script)
+
+
+def test_who_could_not_log_in_is_told_at_the_field(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    way = "usermod -aG mail_login joe"
+    monkeypatch.setattr(accounthints, "shut_out", lambda _host, _backend, name: way if name else "")
+
+    async def script(at: Driver) -> None:
+        await at.see("Set up authenticated submission")
+        await at.press("enter")
+        while "of 10 Accounts" not in at.text:
+            await at.press("ctrl+n")
+        await at.type("joe")
+        await at.press("enter")
+        await at.see(way)
+        assert "of 10 Accounts" in at.text
 
     site.drive(script)
 
