@@ -57,7 +57,7 @@ class SmarthostStep(Step):
 
     def _ways(self) -> tuple[Choice, ...]:
         found = self.answers.found.smarthost
-        off = f"to stop using {found.host}, remove relayhost from main.cf" if found else ""
+        off = f"F1 says how to stop using {found.host}" if found else ""
         title = "Leave as it is" if self.situation.overview.smarthost.startswith("[") else "Directly"
         return (
             Choice(_DIRECT, title, self.situation.overview.smarthost, off=off),

@@ -66,6 +66,12 @@ _RANGES: Mapping[str, tuple[int, int]] = {
 }
 #: Keys that may be empty although their default is not.
 _CLEARABLE = frozenset({"smarthost.ca_file"})
+#: What to do about a key that is empty because something should end.
+_INSTEAD: Mapping[str, str] = {
+    "smarthost.host": "; a policy sets a smarthost up, but ends none: take the change that did back with "
+    "postfix-auth rollback ID, or by hand: postconf -X relayhost smtp_tls_wrappermode smtp_sasl_auth_enable "
+    "smtp_sasl_password_maps; postconf -e smtp_tls_security_level=may; postfix reload"
+}
 _SEPARATORS = re.compile(r"[\s,]+")
 _DIGITS = re.compile(r"-?[0-9]{1,9}")
 _TOML_TYPES: Mapping[type, str] = {
@@ -143,7 +149,7 @@ class Field:
         if not raw:
             if self.default == "" or self.key in _CLEARABLE:
                 return raw
-            raise self._refusal("must not be empty")
+            raise self._refusal(f"must not be empty{_INSTEAD.get(self.key, '')}")
         if problem := _RULES.get(self.key, syntax.text)(raw):
             raise self._refusal(problem)
         return raw

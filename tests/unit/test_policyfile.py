@@ -150,7 +150,7 @@ REFUSED = [
     ("submission.require_tls", "[submission]\nrequire_tls = 1", "true or false"),
     ("authorization.local_domain", '[authorization]\nlocal_domain = "a_b"', "must be a host name"),
     ("smarthost.host", "[smarthost]", "must be given"),
-    ("smarthost.host", '[smarthost]\nhost = ""', "must not be empty"),
+    ("smarthost.host", '[smarthost]\nhost = ""', "must not be empty; a policy sets a smarthost up"),
     ("smarthost.host", '[smarthost]\nhost = "[smtp.example.com]"', "without brackets"),
     ("smarthost.host", '[smarthost]\nhost = "smtp.example.com:587"', "a port has its own key"),
     ("smarthost.host", '[smarthost]\nhost = "bücher.example"', 'write "xn--bcher-kva.example"'),
