@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 POSTCONF = """#!/bin/sh
 # what Postfix would say, from a file named after the options
 shift 2
+test "$1" != -o || shift 2
 cat "{canned}/postconf$(echo "$*" | tr -d ' ')"
 cat "{canned}/complaints" >&2
 """
