@@ -32,12 +32,20 @@ _ALWAYS = frozenset({"noanonymous"})
 
 def steps(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Step]:
     """Yield mech_list and the security options that the policy's ``plaintext`` and ``require_tls`` mean."""
-    if wanted.policy.mechanisms is None or (wanted.given.mechanisms is None and wanted.given.backend is None):
+    given = wanted.given
+    if wanted.policy.mechanisms is None or not (given.mechanisms or given.backend or given.submission):
         return
     offer = offered(wanted.policy, recipe)
     if wanted.policy.mechanisms.plaintext is Plaintext.NEVER:
         offer = tuple(name for name in offer if name not in PLAINTEXT)
     _refuse_dead_ends(wanted, offer)
+    if given.mechanisms or given.backend:
+        yield from _offer(wanted, recipe, offer)
+    # what plaintext takes depends on require_tls, so the submission section alone may change it
+    yield from _options(wanted, offer)
+
+
+def _offer(wanted: Wanted, recipe: BackendRecipe, offer: tuple[str, ...]) -> Iterator[Step]:
     if past := bypass.found(wanted.host):
         yield Note(f"{past}. That ends now")
     for name in offer:
@@ -46,9 +54,9 @@ def steps(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Step]:
         if outdated := word(name).outdated:
             yield Note(f"{name} is outdated: {outdated} ({word(name).source})")
     yield from dovecot.offer(wanted, offer) if recipe.sasl_type == "dovecot" else _mech_list(wanted, offer)
-    yield from _options(wanted, offer)
-    value = "yes" if wanted.policy.mechanisms.outlook_compatible else "no"
-    yield from set_for(wanted, "broken_sasl_auth_clients", value, "announces AUTH= as Outlook 2003 wants it")
+    outlook = wanted.policy.mechanisms is not None and wanted.policy.mechanisms.outlook_compatible
+    why = "announces AUTH= as Outlook 2003 wants it"
+    yield from set_for(wanted, "broken_sasl_auth_clients", "yes" if outlook else "no", why)
 
 
 def _mech_list(wanted: Wanted, offer: tuple[str, ...]) -> Iterator[Step]:

@@ -76,6 +76,25 @@ def test_what_only_main_cf_says_is_in_force_at_once(host: Machine) -> None:
     assert "AUTH=" in host.run(["python3", "-c", said]).stdout
 
 
+def test_a_section_left_out_holds_whatever_another_one_says(host: Machine) -> None:
+    def offered() -> str:
+        host.wait_for_port(587)
+        return host.run("swaks --server 127.0.0.1:587 --quit-after EHLO").stdout
+
+    in_the_clear = "[submission]\nrequire_tls = false\n"
+    host.run(_APPLY)
+    host.write_file(_FILE, in_the_clear)
+    host.run(_APPLY)
+    assert "SCRAM-SHA-256" in offered()
+    assert "PLAIN" not in offered(), "tls-only is in force"
+    assert 'plaintext = "tls-only"' in host.run([LAUNCHER, "policy"]).stdout
+    host.write_file(_FILE, '[mechanisms]\noffer = ["PLAIN", "LOGIN"]\n[submission]\n')
+    assert "reload postfix" in host.run(_APPLY).stdout
+    host.write_file(_FILE, in_the_clear)
+    refused = host.run(_APPLY, check=False)
+    assert (refused.status, "submission.require_tls: " in refused.stderr) == (2, True), refused
+
+
 def test_rollback_leaves_nothing(host: Machine) -> None:
     before = host.run(_SEEN).stdout
     host.run(_APPLY)
