@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from recipes import chroot
+from recipes import chroot, ports
 from recipes.tls import certificate_files
 from wizard.errors import HostError, PolicyError
 from wizard.formats import maincf, mastercf
@@ -46,9 +46,11 @@ def steps(wanted: Wanted) -> Iterator[Step]:
     for name in NAMES:
         found = wanted.postfix.services_at(name)
         if name in submission.services and not found:
+            _refuse_taken(wanted, name)
             yield from _new(wanted, name)
         for service in found:
             if name in submission.services:
+                _refuse_taken(wanted, name, service)
                 yield from _existing(wanted, service, name)
             elif service in wanted.postfix.auth_services:
                 why = f"port {_PORT[name]} is not in the policy's list of services"
@@ -68,6 +70,12 @@ def _refuse_without_certificate(wanted: Wanted, submission: Submission) -> None:
     if why and wanted.given.tls is None and not certificate_files(wanted.postfix):
         missing = "needs a certificate, and this host has none"
         raise PolicyError("tls.source", f'{why} {missing}: add [tls] with source = "self-signed" or "files"')
+
+
+def _refuse_taken(wanted: Wanted, name: str, service: Service | None = None) -> None:
+    where = ports.addresses(wanted.postfix, service)
+    instead = f'leave "{name}" out of submission.services'
+    ports.refuse_taken(wanted.host, int(_PORT[name]), where, instead)
 
 
 def _new(wanted: Wanted, name: str) -> Iterator[Step]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from wizard import dovecot, platforms, sasl
+from wizard import dovecot, platforms, processes, sasl
 from wizard.changes.packages import installed
 from wizard.commands import run
 from wizard.errors import HostError
@@ -142,15 +142,9 @@ class Host:
             return None
 
     @cached_property
-    def listeners(self) -> dict[int, tuple[str, ...]]:
-        """The TCP ports somebody listens on, with the addresses."""
-        if not self.root.live:
-            return {}
-        found: dict[int, list[str]] = {}
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr:
-                found.setdefault(connection.laddr.port, []).append(connection.laddr.ip)
-        return {port: tuple(sorted(set(addresses))) for port, addresses in found.items()}
+    def listeners(self) -> dict[int, tuple[processes.Listener, ...]]:
+        """The TCP ports somebody listens on, with the addresses and who it is."""
+        return processes.listeners() if self.root.live else {}
 
     @cached_property
     def addresses(self) -> tuple[str, ...]:

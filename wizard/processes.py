@@ -7,6 +7,7 @@ script ends well without starting anything when its defaults file lacks ``START=
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,40 @@ def running(service: str) -> bool:
 def processes(service: str) -> list[psutil.Process]:
     """Return the processes of ``service`` on this host."""
     return [process for process in psutil.process_iter() if _is(process, *_PROGRAMS[service])]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who listens on a TCP port at ``address``: a ``program``, "" if that can't be known, and its ``pid``.
+
+    ``service``: the mail service it is part of, "" for all other programs.
+    """
+
+    address: str
+    program: str = ""
+    pid: int = 0
+    service: str = ""
+
+
+def listeners() -> dict[int, tuple[Listener, ...]]:
+    """Return the TCP ports on which somebody listens on this host."""
+    found: dict[int, set[Listener]] = {}
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr:
+            who = _listener(connection.laddr.ip, connection.pid)
+            found.setdefault(connection.laddr.port, set()).add(who)
+    return {port: tuple(sorted(who, key=lambda one: one.address)) for port, who in found.items()}
+
+
+def _listener(address: str, pid: int | None) -> Listener:
+    try:
+        process = psutil.Process(pid) if pid else None
+        # any child that was given the socket may be named as its holder
+        line = [process, *process.parents()] if process else []
+        services = (name for name, program in _PROGRAMS.items() for one in line if _is(one, *program))
+        return Listener(address, process.name() if process else "", pid or 0, next(services, ""))
+    except psutil.Error:
+        return Listener(address)
 
 
 def _is(process: psutil.Process, program: str, directory: str) -> bool:

@@ -35,7 +35,7 @@ def as_json(host: Host) -> dict[str, object]:
         "postfix": asdict(postfix) if postfix else {"version": None},
         "sasl": asdict(inventory.sasl_parts(host)),
         "services": {name: service(host, name) for name in (*_SERVICES, *_dovecot(host))},
-        "listeners": {str(port): host.listeners.get(port, ()) for port in _PORTS},
+        "listeners": {str(port): _addresses(host, port) for port in _PORTS},
         "certificate": _certificate(certificate) if certificate else None,
         "log": overview.log_place(host),
         "policy": _policy(host),
@@ -44,6 +44,10 @@ def as_json(host: Host) -> dict[str, object]:
         "drift": [{"path": each.path, "since": each.since} for each in drift.drift(host.root)],
         "attention": tuple(overview.attention(host)),
     }
+
+
+def _addresses(host: Host, port: int) -> list[str]:
+    return sorted({listener.address for listener in host.listeners.get(port, ())})
 
 
 def _dovecot(host: Host) -> tuple[str, ...]:
