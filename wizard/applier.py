@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard import drift, journal, keeper, lock
+from wizard import drift, journal, keeper, lock, services
 from wizard.changes import KINDS, InstallPackages, RestartService, WriteFile, codec
 from wizard.errors import WizardError, unforeseen
 from wizard.events import Teller
@@ -37,12 +37,12 @@ class TestsFailedError(WizardError):
     """Everything was applied, but the server does not do what the policy says."""
 
 
-def test(root: Root, user: str, password: str, teller: Teller) -> None:
-    """Test the server that runs.
+def test(root: Root, user: str, password: str, teller: Teller, began: float) -> None:
+    """Test the server that runs, after changes that ``began`` then.
 
     Raises:
         TestsFailedError: names the tests that failed.
-        WizardError: when it can't be tested.
+        WizardError: when it can't be tested, or does not run any more.
 
     """
     # what only the tests need is loaded once the files are written
@@ -57,6 +57,7 @@ def test(root: Root, user: str, password: str, teller: Teller) -> None:
     )
     failed = [result.id for result in results if not result.ok]
     if failed:
+        services.expect_running("postfix", began)
         raise TestsFailedError(f"{len(failed)} of {len(results)} tests failed: {', '.join(failed)}")
 
 
@@ -95,10 +96,11 @@ class Applier:
         try:
             if seconds:
                 keeper.arm(self.root)
+            began = time.time()
             self._make(changes)
             drift.seal(self.checkpoint, self.root, changes)
             if work["test"]:
-                test(self.root, str(work["user"]), str(work["password"]), self._teller)
+                test(self.root, str(work["user"]), str(work["password"]), self._teller, began)
             self._settle(seconds)
         except Exception as error:  # whatever it is, the host must not stay half-way
             self.checkpoint.release()

@@ -24,6 +24,7 @@ _LATE = 0.4  # seconds that a line may come after the reply it belongs to
 _TRIES = 5  # so often that is waited for, where the log must have something
 _MOST = 2  # problems; the first ones are the cause, the rest follows from them
 _SERIOUS = (Severity.PANIC, Severity.FATAL, Severity.ERROR, Severity.WARNING)
+_ENDS = (Severity.PANIC, Severity.FATAL)  # of Postfix's programs; what ends one of them concerns every client
 
 
 class RunLog:
@@ -65,7 +66,7 @@ class RunLog:
         attribution = logtail.Attribution({client})
         for line in self._lines:
             owner = attribution.owner(line)
-            if owner is None and line.program.startswith("postfix"):
+            if owner is None and line.program.startswith("postfix") and line.severity not in _ENDS:
                 continue
             problem = explain.explain(line)
             if problem and problem.severity in _SERIOUS:

@@ -15,6 +15,8 @@ import psutil
 
 from wizard.commands import run
 from wizard.errors import WizardError
+from wizard.explain import explain
+from wizard.loglines import from_journal
 from wizard.processes import processes, running
 
 if TYPE_CHECKING:
@@ -23,8 +25,11 @@ if TYPE_CHECKING:
     from wizard.commands import Outcome
 
 _SECONDS = 20.0  # a start that takes longer is taken for a failure
-_NOT_THERE = 127
 _RELOADS = {"postfix": ("postfix", "reload"), "dovecot": ("doveadm", "reload")}
+# Postfix's units have other names than it, and its script says a dozen lines about its chroot
+_LOGGED = {
+    "postfix": ("-t", "postfix", "-t", "postfix/master", "-t", "postfix/postfix-script", "-p", "warning")
+}
 
 
 def systemd() -> bool:
@@ -49,7 +54,7 @@ def start(service: str) -> None:
         WizardError: when no process of it is there afterwards.
 
     """
-    doing = f"starting {service}"
+    doing, began = f"starting {service}", time.time()
     if systemd():
         run(["systemctl", "daemon-reload"]).expect(doing)
         # systemd refuses what was started often; who starts it here means it
@@ -59,7 +64,7 @@ def start(service: str) -> None:
     else:
         outcome = run(by_hand(service, "start"), timeout=_SECONDS * 2)
     if not _comes_true(lambda: running(service)):
-        raise WizardError(f"{doing}: it does not run\n{_said(service, outcome)}")
+        raise WizardError(f"{doing}: it does not run\n{_said(service, outcome, began)}")
 
 
 def stop(service: str) -> None:
@@ -111,9 +116,21 @@ def reload(service: str) -> None:
     if service not in _RELOADS:
         restart(service)
         return
+    began = time.time()
     outcome = run(_RELOADS[service])
     if not outcome.ok or not running(service):
-        raise WizardError(f"{doing}: {_said(service, outcome)}")
+        raise WizardError(f"{doing}: {_said(service, outcome, began)}")
+
+
+def expect_running(service: str, since: float) -> None:
+    """See that ``service`` still runs: what a reload can't do, such as open a port, ends it a second later.
+
+    Raises:
+        WizardError: when it does not, with what was logged on it ``since`` then.
+
+    """
+    if not running(service):
+        raise WizardError(f"{service} has ended: {_said(service, None, since)}")
 
 
 def enable(service: str, *, at_boot: bool) -> None:
@@ -143,12 +160,17 @@ def _quietly(signal: Callable[[], None]) -> None:
         return
 
 
-def _said(service: str, outcome: Outcome) -> str:
-    """Return what the program said, and what the journal has on it."""
-    said = [line for line in (outcome.stderr + outcome.stdout).splitlines() if line.strip()]
+def _said(service: str, outcome: Outcome | None, began: float) -> str:
+    """Return what the program said, what the journal has on it since it ``began``, and what that means."""
+    told = outcome.stderr + outcome.stdout if outcome else ""
+    said = [line for line in told.splitlines() if line.strip()]
     if systemd():
-        journal = run(
-            ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", "8", "-t", service, "-u", service]
-        )
-        said += journal.stdout.splitlines() if journal.status != _NOT_THERE else []
+        which = _LOGGED.get(service, ("-t", service, "-u", service))
+        since = f"--since=@{began:.6f}"
+        journal = run(["journalctl", "--no-pager", "-q", "-o", "json", "-n", "8", since, *which])
+        lines = [from_journal(line.encode()) for line in journal.stdout.splitlines()] if journal.ok else []
+        said += [line.text for line in lines]
+        # the first one is the cause, the rest follows from it
+        problem = next((problem for line in lines if (problem := explain(line))), None)
+        said += [f"{problem.cause} {problem.remedy}"] if problem else []
     return "\n".join(said[-12:])

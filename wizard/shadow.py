@@ -13,6 +13,7 @@ import json
 import os
 import stat
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -158,7 +159,7 @@ def _leave_the_network(addresses: list[str]) -> None:
 
 
 def _rehearse(work: dict[str, codec.Json], teller: Teller) -> None:
-    packed = work["changes"]
+    packed, began = work["changes"], time.time()
     changes = [codec.unpack(KINDS, record) for record in packed] if isinstance(packed, list) else []
     # a daemon of the host's own is out of reach here
     steps = [change for change in changes if not isinstance(change, ServiceChange | SetValues)]
@@ -181,7 +182,7 @@ def _rehearse(work: dict[str, codec.Json], teller: Teller) -> None:
     for service in sorted(wanted, key=lambda name: name == "postfix"):  # it asks the others
         teller.tell("step", f"start {service}", len(steps), len(steps))
         services.start(service)
-    test(Root(), str(work["user"]), str(work["password"]), teller)
+    test(Root(), str(work["user"]), str(work["password"]), teller, began)
 
 
 def _listed(value: codec.Json) -> list[codec.Json]:

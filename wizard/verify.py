@@ -45,9 +45,9 @@ def run(
 
     """
     called = targets(host)
-    _await(called)
     told: dict[Check, Result] = {}
     with RunLog(host) as log, _account(host, user, password) as account:
+        _await(called)
         wanted = checks.derive(called, account, stranger_source=stranger(host))
         if on_checks:
             on_checks(wanted)

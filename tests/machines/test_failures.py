@@ -210,6 +210,27 @@ def test_a_unit_that_does_not_start(host: Machine) -> None:
     _works_again(host)
 
 
+#: Listens on port 465, and is started by who has just been told to reload Postfix.
+_TAKER = "import socket, time; taken = socket.create_server(('', 465)); time.sleep(1000)"
+_TAKE = f'systemd-run -q --unit taker python3 -c "{_TAKER}"; until ss -Hltn | grep -q :465; do :; done'
+
+
+def test_a_port_that_another_program_has(host: Machine) -> None:
+    host.run(_TAKE)
+    _fails(host, "port 465 is taken: python3 (process ", "listens on 0.0.0.0", status=3)
+    host.run("systemctl stop taker")
+    host.write_file(
+        "/usr/local/sbin/postfix", f'#!/bin/sh\n{_TAKE}\nexec /usr/sbin/postfix "$@"\n', mode=0o755
+    )
+    before = host.run(_SEEN).stdout
+    done = host.run([word for word in _APPLY if word != "--no-test"], check=False, timeout=200)
+    assert (done.status, "everything is as it was before" in done.stdout) == (1, True), done
+    _says_it_once(done, "postfix has ended", "Address already in use", "Another program has port 465")
+    host.run("rm /usr/local/sbin/postfix; systemctl stop taker")
+    assert host.run(_SEEN).stdout == before
+    _works_again(host)
+
+
 def test_postmap_fails(host: Machine) -> None:
     host.write_file(
         "/usr/local/sbin/postmap", "#!/bin/sh\necho 'postmap: fatal: no' >&2; exit 1\n", mode=0o755

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wizard import logtail
+from wizard import check_log, logtail
+from wizard.host import Host
 from wizard.loglines import LONGEST, Line, Severity, Splitter, parse
 from wizard.logtail import Attribution, Follower, Source, discover
 from wizard.root import Root
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _HEAD = "Nov 21 07:00:01 mail postfix/submission/smtpd[7]: "
+_MASTER = "Nov 21 07:00:01 mail postfix/master[6]: "
 
 
 @pytest.fixture
@@ -332,6 +334,21 @@ def test_a_dead_process_owns_its_last_word() -> None:
     assert owner(_said("connect from unknown[127.0.77.5]"))
     assert owner(_said("fatal: no SASL authentication mechanisms")) == "127.0.77.5"
     assert owner(_said("warning: process id used again")) is None
+
+
+def test_what_ends_a_program_of_postfix_concerns_every_client(
+    tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_log, "_LATE", 0)
+    daemon = tmp_path / "usr/sbin/rsyslogd"
+    daemon.parent.mkdir(parents=True)
+    daemon.touch()
+    host = Host(Root(tmp_path))
+    vars(host)["postfix"] = None
+    with check_log.RunLog(host) as run_log:
+        _append(log, _HEAD + "warning: SASL authentication failure: another client's\n")
+        _append(log, f"{_MASTER}fatal: bind 0.0.0.0 port 465: Address already in use\n")
+        assert [problem.id for problem in run_log.problems("127.0.77.5")] == ["port-taken"]
 
 
 def test_a_line_can_name_its_client_without_brackets() -> None:
