@@ -18,7 +18,7 @@ from wizard.policy import ChrootChoice, Submission
 from wizard.steps import Act, Edit, Note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from wizard.host import Host
     from wizard.postfix import Postfix, Service
@@ -26,13 +26,20 @@ if TYPE_CHECKING:
 
 NAMES = ("submission", "submissions")
 _PORT = {"submission": "587", "submissions": "465"}
-_ONLY_USERS = "permit_sasl_authenticated,reject"
+_USERS = "permit_sasl_authenticated"
+_ONLY_USERS = f"{_USERS},reject"
 _RESTRICTIONS = (
     "smtpd_client_restrictions",
     "smtpd_helo_restrictions",
     "smtpd_sender_restrictions",
     "smtpd_relay_restrictions",
     "smtpd_recipient_restrictions",
+)
+#: What judges a client by its address or by the name that it gives itself, as homes and hotels have none.
+_BY_PLACE = re.compile(
+    r"reject_(?:(?:rbl|rhsbl|unknown)_(?:client|reverse_client|helo)|unknown_hostname"
+    r"|(?:invalid|non_fqdn)_(?:helo_)?hostname)",
+    re.IGNORECASE,
 )
 _REFUSAL = re.compile(r"(?<![^\s,])(?:reject|defer)\w*", re.IGNORECASE)
 
@@ -158,6 +165,20 @@ def _existing(wanted: Wanted, service: Service, name: str) -> Iterator[Step]:
         wish["chroot"] = column
     if wish:
         yield Act("postfix", "reload", f"reads the service {service.name} anew")
+    yield from _kept_refusals(postfix, service, wish)
+
+
+def _kept_refusals(postfix: Postfix, service: Service, wish: Mapping[str, str]) -> Iterator[Note]:
+    """Say which refusals of users for where they are stay (SMTPD_ACCESS_README)."""
+    lists = {
+        name: _before_users(_tokens(postfix, service, name)) for name in _RESTRICTIONS if name not in wish
+    }
+    kept = [f"{one} ({name})" for name, tokens in lists.items() for one in tokens if _BY_PLACE.match(one)]
+    if kept:
+        yield Note(
+            f"the service {service.name} keeps {', '.join(kept)}: that turns users away who dial in or are "
+            f"on the move; put {_USERS} before it, or give the service a list of its own"
+        )
 
 
 _WHY = {
@@ -184,10 +205,15 @@ def _needed(postfix: Postfix, service: Service, name: str, *, require_tls: bool)
     for parameter, value in wish.items():
         if postfix.value(parameter, service) != value:
             yield parameter, value
+    # where nobody could log in yet, main.cf's lists are as little meant for users as on a new service
+    fresh = dict(_restrictions(postfix))
     for restriction in _RESTRICTIONS:
         tokens = _tokens(postfix, service, restriction)
         relay = restriction == "smtpd_relay_restrictions"
-        if not (_guarded(postfix, service) if relay else _lets_users_through(tokens)):
+        inherited = service not in postfix.auth_services and restriction not in service.options
+        if inherited and not relay and restriction in fresh and _before_users(tokens):
+            yield restriction, fresh[restriction]
+        elif not (_guarded(postfix, service) if relay else _lets_users_through(tokens)):
             yield restriction, ",".join([*_login_rules(tokens), _ONLY_USERS])
 
 
@@ -211,17 +237,25 @@ def _guarded(postfix: Postfix, service: Service) -> bool:
     lists = [_tokens(postfix, service, name) for name in _RESTRICTIONS]
     relays = _lets_users_through(_tokens(postfix, service, "smtpd_relay_restrictions"))
     first = ([token.lower() for token in tokens[:2]] for tokens in lists)
-    return relays and ["permit_sasl_authenticated", "reject"] in first
+    return relays and [_USERS, "reject"] in first
 
 
 def _lets_users_through(tokens: list[str]) -> bool:
     """Whether an authenticated client passes before the list asks about the destination."""
     for token in map(str.lower, tokens):
-        if token == "permit_sasl_authenticated":  # noqa: S105 - a restriction's name
+        if token == _USERS:
             return True
         if token in ("reject", "defer") or token.endswith("_unauth_destination"):
             return False
     return True
+
+
+def _before_users(tokens: list[str]) -> list[str]:
+    """Return what may refuse a client before it passes because it has authenticated."""
+    names = [token.lower() for token in tokens]
+    users = names.index(_USERS) if _USERS in names else len(names)
+    ours = _login_rules(tokens[:users])
+    return [token for token in tokens[:users] if token not in ours and not token.lower().startswith("permit")]
 
 
 def _smtp(wanted: Wanted, service: Service) -> Iterator[Step]:
@@ -265,7 +299,7 @@ def _let_through(postfix: Postfix, service: Service, name: str) -> Edit:
     written = service.options[name] if own else postfix.parameters[name]
     # a refusal inside a $name shows only once that is replaced
     text = written if _REFUSAL.search(written) else postfix.value(name, service)
-    value = _REFUSAL.sub(r"permit_sasl_authenticated, \g<0>", text, count=1)
+    value = _REFUSAL.sub(rf"{_USERS}, \g<0>", text, count=1)
     why = "lets authenticated clients relay"
     if own:
         short = ",".join(value.replace(",", " ").split())  # an override can't have blanks

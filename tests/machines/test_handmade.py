@@ -272,3 +272,26 @@ def test_a_service_that_shuts_users_out_or_wraps_the_wrong_port_is_opened_to_use
     assert not sends(machine, Login(587, "PLAIN", LOCKED, PASSWORD), f"{LOCKED}@{SERVER}")
     assert not mail_clients.relays(machine, 587)
     assert "Nothing to do" in apply(machine, POLICY)
+
+
+def test_what_turns_strangers_away_holds_for_users_only_where_they_are_used_to_it(machine: Machine) -> None:
+    by_hand(
+        machine,
+        f"""
+        echo '{LOCKED} REJECT locked' >/etc/postfix/locked
+        postconf -e 'smtpd_client_restrictions = permit_mynetworks, reject_unknown_client_hostname' \\
+            'smtpd_helo_restrictions = reject_unknown_helo_hostname' \\
+            'smtpd_sender_restrictions = check_sasl_access texthash:/etc/postfix/locked, reject_rbl_client x'
+        postconf -M submission/inet='submission inet n - n - - smtpd' \\
+            submissions/inet='submissions inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes'
+        """,
+    )
+    kept = "the service submissions keeps reject_unknown_client_hostname (smtpd_client_restrictions), "
+    told = apply(machine, POLICY)
+    assert kept in told
+    assert "the service submission keeps" not in told
+    assert sends(machine, Login(587, "PLAIN", USER, PASSWORD), f"{USER}@{SERVER}")
+    assert not sends(machine, Login(587, "PLAIN", LOCKED, PASSWORD), f"{LOCKED}@{SERVER}")
+    assert not mail_clients.relays(machine, 587)
+    assert machine.run("postconf -P submissions/inet/smtpd_client_restrictions").stdout == ""
+    assert "Nothing to do" in apply(machine, POLICY)
