@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from wizard.errors import HostError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wizard.host import Host
     from wizard.postfix import Postfix, Service
 
@@ -27,9 +29,18 @@ def addresses(postfix: Postfix, service: Service | None = None) -> tuple[str, ..
     return tuple(address for word in bare for address in (_LOOPBACK if word == "loopback-only" else (word,)))
 
 
-def local_only(postfix: Postfix, service: Service | None = None) -> bool:
-    """Whether nobody but this host itself can connect there."""
-    return all(name == "localhost" or _is_loopback(name) for name in addresses(postfix, service))
+def out_of_reach(postfix: Postfix, services: Sequence[Service | None]) -> str:
+    """Return in words that nobody but this host itself can connect to ``services``; empty: that is not so.
+
+    None stands for a service that is yet to be made.
+    """
+    where = [address for service in services for address in addresses(postfix, service)]
+    if not where or not all(name == "localhost" or _is_loopback(name) for name in where):
+        return ""
+    return (
+        f"the ports that users send through are open on {' and '.join(dict.fromkeys(where))} only: nobody "
+        "outside this host can reach them; inet_interfaces = all and a restart of Postfix change that"
+    )
 
 
 def refuse_taken(host: Host, port: int, where: tuple[str, ...], instead: str) -> None:

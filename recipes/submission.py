@@ -63,6 +63,7 @@ def steps(wanted: Wanted) -> Iterator[Step]:
                 why = f"port {_PORT[name]} is not in the policy's list of services"
                 yield Edit(MASTER_CF, mastercf.DisableService(service.name, service.type), why)
                 yield Act("postfix", "reload", "closes the port")
+    yield from _out_of_reach(wanted, submission)
     if submission.auth_on_smtp and not wanted.postfix.smtp:
         raise HostError(f"{MASTER_CF}: there is no smtpd on port 25 that could offer AUTH")
     for service in wanted.postfix.smtp_services:
@@ -77,6 +78,13 @@ def _refuse_without_certificate(wanted: Wanted, submission: Submission) -> None:
     if why and wanted.given.tls is None and not certificate_files(wanted.postfix):
         missing = "needs a certificate, and this host has none"
         raise PolicyError("tls.source", f'{why} {missing}: add [tls] with source = "self-signed" or "files"')
+
+
+def _out_of_reach(wanted: Wanted, submission: Submission) -> Iterator[Note]:
+    postfix = wanted.postfix
+    services = [one for name in submission.services for one in postfix.services_at(name) or (None,)]
+    if told := ports.out_of_reach(postfix, services):
+        yield Note(told)
 
 
 def _refuse_taken(wanted: Wanted, name: str, service: Service | None = None) -> None:

@@ -210,6 +210,7 @@ def attention(host: Host) -> Iterator[str]:
     if postfix is None:
         return
     yield from _broken_sasl(host)
+    yield from _out_of_reach(postfix)
     yield from _certificate_problems(host, postfix)
     yield from _exposed_passwords(host)
     yield from _open_relays(postfix)
@@ -256,6 +257,14 @@ def _exposed_passwords(host: Host) -> Iterator[str]:
             f"{path}: others than root can read the password of the relay host: "
             f"chown root:root {path}; chmod 600 {path}"
         )
+
+
+def _out_of_reach(postfix: Postfix) -> Iterator[str]:
+    from recipes import ports, submission  # noqa: PLC0415 - most of the engine, and not needed by every caller
+
+    there = (service for name in submission.NAMES for service in postfix.services_at(name))
+    if told := ports.out_of_reach(postfix, [one for one in there if one in postfix.auth_services]):
+        yield told
 
 
 def _certificate_problems(host: Host, postfix: Postfix) -> Iterator[str]:

@@ -180,6 +180,24 @@ def test_old_and_open_settings_are_understood(tree: Tree, options: dict[str, str
     assert port(overview.overview(tree.host), 587) == words
 
 
+@pytest.mark.parametrize(
+    ("interfaces", "name", "told"),
+    [
+        ("loopback-only", "submission", "open on 127.0.0.1 and ::1 only: nobody outside"),
+        ("all", "127.0.0.1:submission", "open on 127.0.0.1 only: nobody outside"),
+        ("127.0.0.1, 192.0.2.1", "submission", ""),
+        ("loopback-only", "192.0.2.1:587", ""),
+    ],
+)
+def test_ports_that_nobody_elsewhere_reaches_need_attention(
+    tree: Tree, interfaces: str, name: str, told: str
+) -> None:
+    tree.postfix("3.7.11", {"inet_interfaces": interfaces}, {f"{name} inet n - n - - smtpd": AUTH})
+    attention = " ".join(overview.overview(tree.host).attention)
+    assert told in attention
+    assert ("nobody outside" in attention) == bool(told)
+
+
 @pytest.mark.parametrize("family", ["old", "new"])
 def test_the_certificate_in_use_is_told(tree: Tree, family: str) -> None:
     made = self_signed(["mail.example.net", "smtp.example.net"])
