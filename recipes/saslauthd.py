@@ -184,8 +184,15 @@ def _why(wanted: Wanted, way: Way) -> str:
     inside = chroot.socket_directory(wanted).startswith(wanted.host.queue_directory)
     socket = "-m: the socket where chrooted smtpd finds it" if inside else "-m: saslauthd's socket"
     server = f"; -O: what {way.mechanism} asks" if way.option(wanted) else ""
-    domain = "; -r: user@domain is looked up as such" if way.realm is Realm.KEPT else ""
-    return f"saslauthd's own options, {socket}{server}{domain}"
+    return f"saslauthd's own options, {socket}{server}{_realm_why(wanted)}"
+
+
+def _realm_why(wanted: Wanted) -> str:
+    had, has = wanted.host.saslauthd.joins_realm, _keeps_realm(wanted)
+    if has and not had:
+        return "; -r: user@domain is looked up as such, instead of letting user in whatever the domain is"
+    gone = "; no -r: user@domain looked up as one name would be found nowhere"
+    return gone if had and not has else ""
 
 
 def _options(wanted: Wanted, way: Way, by_variable: str) -> Iterator[str]:
