@@ -132,11 +132,14 @@ def _edited(path: str, data: bytes, steps: Sequence[Edit]) -> bytes:
 _ORDER = tuple(changes.KINDS.values())
 
 
-def _rank(change: Change) -> int:
+def _rank(change: Change) -> tuple[int, int]:
     """Return a change's place: what others need comes first, what opens the door comes last."""
-    rank = _ORDER.index(type(change))
-    # among the files master.cf comes last: it opens ports that need all the others
-    return rank * 2 + (change.target == MASTER_CF)
+    tables = _ORDER.index(changes.BuildTable)
+    if change.target == MASTER_CF:
+        return tables, 2  # it opens ports that need all the others
+    if isinstance(change, WriteFile) and change.path == MAIN_CF and change.before is not None:
+        return tables, 1  # it names the tables; a new one comes before them, for postmap must read it
+    return _ORDER.index(type(change)), 0
 
 
 _LEAVING = ("stop", "disable")

@@ -206,10 +206,13 @@ def test_a_domain_behind_a_system_user_opens_nothing_where_nobody_is_used_to_it(
     assert "passwords may cross the network unencrypted" in told
     logins = [Login(587, "PLAIN", user, PASSWORD) for user in (USER, f"{USER}@evil.example")]
     assert mail_clients.replies(machine, logins) == ["235", "535"]
+    machine.run("postconf -e inet_interfaces=loopback-only")
     told = postfix_auth(
         machine, "plan", policy=f'{POLICY}[authorization]\nlocal_domain = "{SERVER}"\n', status=0
     )
     assert "nothing may depend on the domain of a login" in told
+    assert "; no -r: user@domain looked up as one name would be found nowhere" in told
+    assert "open on 127.0.0.1 and ::1 only" in told
 
 
 def test_a_list_of_groups_made_by_hand_is_read_back_kept_and_edited_where_it_is(machine: Machine) -> None:
@@ -247,6 +250,7 @@ def test_nothing_of_an_old_howto_lowers_the_smarthosts_tls_or_hides_its_mechanis
         machine,
         '[smarthost]\nhost = "relay.example.com"\nuser = "u"\npassword_file = "/root/relay.password"\n',
     )
+    assert told.index("/etc/postfix/sasl_passwd.db\n") < told.index("/etc/postfix/main.cf\n")
     assert "smtp_tls_per_site is in use and counts before smarthost.tls" in told
     verified = "smtp_sasl_tls_verified_security_options"
     assert machine.run(f"postconf -hx {verified}").stdout == "noanonymous\n"
