@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from recipes import chroot, ports
+from recipes import brought_back, chroot, ports
 from recipes.tls import certificate_files
 from wizard.errors import HostError, PolicyError
 from wizard.formats import maincf, mastercf
@@ -54,7 +54,7 @@ def steps(wanted: Wanted) -> Iterator[Step]:
         found = wanted.postfix.services_at(name)
         if name in submission.services and not found:
             _refuse_taken(wanted, name)
-            yield from _new(wanted, name)
+            yield from _made(wanted, name)
         for service in found:
             if name in submission.services:
                 _refuse_taken(wanted, name, service)
@@ -91,6 +91,16 @@ def _refuse_taken(wanted: Wanted, name: str, service: Service | None = None) -> 
     where = ports.addresses(wanted.postfix, service)
     instead = f'leave "{name}" out of submission.services'
     ports.refuse_taken(wanted.host, int(_PORT[name]), where, instead)
+
+
+def _made(wanted: Wanted, name: str) -> Iterator[Step]:
+    found = brought_back.find(wanted, name, dict(_options(wanted, name)))
+    if found is None:
+        yield from _new(wanted, name)
+        return
+    enable, service = found
+    yield Edit(MASTER_CF, enable, f"opens port {_PORT[name]} for users again, as it was before it was closed")
+    yield from _existing(wanted, service, name)
 
 
 def _new(wanted: Wanted, name: str) -> Iterator[Step]:

@@ -34,7 +34,7 @@ from wizard.errors import HostError, WizardError
 from wizard.journal import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from wizard.changes import Undo
     from wizard.root import Root
@@ -60,11 +60,13 @@ class Made:
     """``things`` that were made here. ``older``: packages that were there before anything was installed.
 
     ``first``: the files that were changed here, as they were before the first change; None: not there.
+    ``before``: the same before each change, the oldest first.
     """
 
     things: frozenset[Thing] = frozenset()
     older: frozenset[str] | None = None
     first: Mapping[str, bytes | None] = field(default_factory=dict, repr=False)
+    before: Mapping[str, Sequence[bytes]] = field(default_factory=dict, repr=False)
 
     def has(self, kind: Kind, name: str) -> bool:
         """Whether that thing was made here."""
@@ -90,13 +92,15 @@ def total(ways: Iterable[Undo]) -> Made:
     things: set[Thing] = set()
     older: frozenset[str] | None = None
     first: dict[str, bytes | None] = {}
+    before: dict[str, list[bytes]] = {}
     for way in ways:
         things = (things | set(_made(way))) - set(_taken_away(way))
         if isinstance(way, RemovePackages):
             older = frozenset(way.installed) & (older or frozenset(way.installed))
         if isinstance(way, RestoreFile) and way.link is None:
             first.setdefault(way.path, way.content)
-    return Made(frozenset(things), older, first)
+            before.setdefault(way.path, []).append(way.content or b"")
+    return Made(frozenset(things), older, first, before)
 
 
 def _made(way: Undo) -> Iterator[Thing]:

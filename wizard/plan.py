@@ -244,6 +244,9 @@ def _mean(meant: dict[str, tuple[tuple[str, ...], dict[str, str]]], edit: TextEd
             meant[f"{service}/{kind}"] = ((*columns[:4], value, *columns[5:]), options)
         case mastercf.DisableService(name, kind):
             del meant[f"{name}/{kind}"]
+        case mastercf.EnableService():
+            options = {option.name: option.value for option in edit.options}
+            meant["/".join(edit.columns[:2])] = (edit.columns, options)
         case mastercf.AddService():
             columns = (
                 edit.name,

@@ -95,6 +95,20 @@ def test_a_section_left_out_holds_whatever_another_one_says(host: Machine) -> No
     assert (refused.status, "submission.require_tls: " in refused.stderr) == (2, True), refused
 
 
+def test_a_port_that_is_closed_and_opened_again_is_as_it_was(host: Machine) -> None:
+    host.run(_APPLY)
+    host.run("postconf -P submissions/inet/smtpd_client_connection_count_limit=7")
+    before = host.read_file("/etc/postfix/master.cf")
+    for _ in range(2):
+        host.write_file(_FILE, '[submission]\nservices = ["submission"]\n')
+        host.run([*_APPLY, "--no-test"])
+        assert not _listens(host, 465)
+        host.write_file(_FILE, "[submission]\n")
+        host.run(_APPLY)
+        assert _listens(host, 465)
+        assert host.read_file("/etc/postfix/master.cf") == before
+
+
 def test_rollback_leaves_nothing(host: Machine) -> None:
     before = host.run(_SEEN).stdout
     host.run(_APPLY)

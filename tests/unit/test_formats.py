@@ -200,6 +200,19 @@ def test_a_service_is_turned_into_comments_line_by_line() -> None:
     assert after.decode() == "".join([*commented, lines[-1]])
 
 
+@pytest.mark.parametrize(
+    "data", [OPTIONS, OPTIONS.replace(b"\n", b"\r\n"), b"#smtp inet\n" + OPTIONS + b"# -o x\n"]
+)
+def test_a_service_that_was_turned_into_comments_comes_back_as_it_was(data: bytes) -> None:
+    (text,) = mastercf.texts("master.cf", data, ("smtp", "25"), "inet")
+    assert not mastercf.is_disabled(data, text)
+    disabled = mastercf.edit("master.cf", data, [mastercf.DisableService("smtp", "inet")])
+    assert mastercf.is_disabled(disabled, text)
+    assert mastercf.edit("master.cf", disabled, [mastercf.EnableService(text)]) == data
+    touched = disabled.replace(b"a=", b"c=", 1)
+    assert not mastercf.is_disabled(touched, text)
+
+
 def test_a_service_that_is_not_there_is_refused() -> None:
     with pytest.raises(HostError, match="no service submission of type inet"):
         mastercf.edit("master.cf", OPTIONS, [mastercf.SetChroot("submission", "inet", "n")])

@@ -13,7 +13,7 @@ from wizard import lenses
 from wizard.errors import HostError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from wizard.lenses import Tree
 
@@ -71,7 +71,19 @@ class DisableService:
     type: str
 
 
-Edit = SetOption | SetChroot | AddService | DisableService
+@dataclass(frozen=True, slots=True)
+class EnableService:
+    """Turn the comments that DisableService has made of the service ``text`` into it again.
+
+    ``columns`` and ``options`` are what Postfix reads there.
+    """
+
+    text: str
+    columns: tuple[str, ...] = ()
+    options: tuple[Option, ...] = ()
+
+
+Edit = SetOption | SetChroot | AddService | DisableService | EnableService
 
 
 def edit(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
@@ -82,9 +94,13 @@ def edit(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
         HostError: when a service to be edited is not there.
 
     """
+    for text in (wish.text for wish in edits if isinstance(wish, EnableService)):
+        data = _enabled(data, text)
     with lenses.opened(_LENS, path, data) as tree:
         for wish in edits:
             match wish:
+                case EnableService():
+                    pass  # done above
                 case SetOption(service, kind, name, value):
                     _set_option(tree, _service(tree, path, service, kind), name, value)
                 case SetChroot(service, kind, value):
@@ -104,10 +120,14 @@ def _service(tree: Tree, path: str, name: str, kind: str) -> str:
 
 
 def _entries(tree: Tree, path: str, name: str, kind: str) -> list[str]:
-    found = tree.match(f"service[name={lenses.quoted(name)}][type={lenses.quoted(kind)}]")
+    found = tree.match(_named(name, kind))
     if not found:
         raise HostError(f"{path}: there is no service {name} of type {kind}")
     return found
+
+
+def _named(name: str, kind: str) -> str:
+    return f"service[name={lenses.quoted(name)}][type={lenses.quoted(kind)}]"
 
 
 # options
@@ -182,7 +202,33 @@ def _example(tree: Tree, name: str) -> str:
 
 
 def _disable(tree: Tree, service: str) -> None:
-    for line in tree.text(service).split("\n")[:-1]:
-        comment = line if line.lstrip().startswith("#") else f"#{line}"
-        tree.set(tree.insert("#comment", before=service), f"{comment}\n")
+    for comment in _comments(tree.text(service)):
+        tree.set(tree.insert("#comment", before=service), comment)
     tree.remove(service)
+
+
+def _comments(text: str) -> list[str]:
+    lines = text.split("\n")[:-1]
+    return [f"{line}\n" if line.lstrip().startswith("#") else f"#{line}\n" for line in lines]
+
+
+def texts(path: str, data: bytes, names: Collection[str], kind: str) -> list[str]:
+    """Return the texts of the services ``names`` of type ``kind``, each with all of its lines.
+
+    Raises:
+        ParseError: when ``data`` is no master.cf.
+
+    """
+    with lenses.opened(_LENS, path, data) as tree:
+        found = [node for name in names for node in tree.match(_named(name, kind))]
+        return [tree.text(node) for node in found]
+
+
+def is_disabled(data: bytes, text: str) -> bool:
+    """Whether the service ``text`` is in ``data`` as DisableService leaves it."""
+    return _enabled(data, text) != data
+
+
+def _enabled(data: bytes, text: str) -> bytes:
+    before, after = (f"\n{one}".encode("latin-1") for one in ("".join(_comments(text)), text))
+    return (b"\n" + data).replace(before, after, 1)[1:]
