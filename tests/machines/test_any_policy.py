@@ -74,7 +74,11 @@ def _policies() -> list[str]:
     found: dict[str, None] = {}
 
     @settings(
-        derandomize=True, database=None, max_examples=4 * _MOST, suppress_health_check=list(HealthCheck)
+        derandomize=True,
+        database=None,
+        deadline=None,
+        max_examples=4 * _MOST,
+        suppress_health_check=list(HealthCheck),
     )
     @given(_POLICIES)
     def collect(policy: Policy) -> None:
