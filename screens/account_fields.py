@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from screens.labels import label
 from screens.widgets.field import Field
-from wizard.accounts import Sasldb
-from wizard.errors import PolicyError
+from wizard.accounts import broken_rule
 
 
 def new_name_field() -> Field:
@@ -40,11 +39,7 @@ def again(password: Field) -> Field:
 
 def new_name_problem(name: str) -> str | None:
     """Return why ``name`` can be no account's; None: it can."""
-    try:
-        Sasldb(path="", realm="").account(name)
-    except PolicyError as refused:
-        return refused.message
-    return None
+    return broken_rule(name) or None
 
 
 def printable_problem(text: str) -> str | None:

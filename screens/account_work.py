@@ -89,7 +89,7 @@ def set_password(root: Root, name: str, password: Secret) -> Done:
     host, place = _place(root)
     if isinstance(place, Members):
         raise HostError("the password is the system's: passwd sets it")
-    account = place.account(name)
+    account = accountplaces.to_add(place, name)
     accountplaces.set_password(host, place, account, password)
     return Done(str(account), f"{account}: the user name to type is {typed(account, place.realm)}")
 

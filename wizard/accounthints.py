@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import time
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def in_sasldb(host: Host, name: str) -> str:
     if elsewhere:
         names = " or ".join(typed(each, sasldb.realm) for each in elsewhere)
         return f"There is no {account.name} in the realm {account.realm}: the user name to type is {names}."
-    return f"There is no {account}: postfix-auth user add {name} makes it."
+    return f"There is no {account}: postfix-auth user add {shlex.quote(name)} makes it."
 
 
 def of_system(host: Host, backend: Backend, name: str) -> str:

@@ -9,7 +9,7 @@ from wizard import accounts, services
 from wizard.accountgroups import Members
 from wizard.accounts import Sasldb
 from wizard.choices import owns_accounts
-from wizard.errors import HostError
+from wizard.errors import HostError, PolicyError
 from wizard.policy import Saslauthd, SaslauthdPam
 from wizard.processes import running
 
@@ -42,6 +42,19 @@ def of(host: Host) -> Place:
 def elsewhere(backend: Backend) -> str:
     """Return who keeps the accounts of ``backend``, and where they are made."""
     return recipes.shown(type(backend)).accounts.format(backend)
+
+
+def to_add(place: Place, name: str) -> Account:
+    """Return the account called ``name``, which is to be added to ``place`` or to get a new password there.
+
+    Raises:
+        PolicyError: when there can be no account of that name.
+
+    """
+    account = place.account(name)
+    if isinstance(place, Sasldb) and account not in place.accounts() and (rule := accounts.broken_rule(name)):
+        raise PolicyError("NAME", rule)
+    return account
 
 
 def set_password(host: Host, sasldb: Sasldb, account: Account, password: Secret) -> None:

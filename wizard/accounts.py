@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from wizard.host import Host
 
-# what saslpasswd2, sasldb's key format and every mechanism agree on; a realm may follow
-_NAME = re.compile(r"[^\x00-\x20\x7f@/:\"\\]{1,64}(@[A-Za-z0-9.-]{1,253})?")
+# what saslpasswd2, sasldb's key format and every mechanism agree on
+_NEVER = re.compile(r"[\x00-\x20\x7f/:\"\\]")
+_DOMAIN = re.compile(r"[A-Za-z0-9.-]*")
+_LONGEST_NAME, _LONGEST_REALM = 64, 253
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +63,22 @@ class Sasldb:
             return ()
         argv = ["sasldblistusers2", "-f", self.path]
         done = run_in(self.root, argv).expect(f"can't list the accounts in {self.path}")
-        entries = (line.partition(":")[0].rpartition("@") for line in done.stdout.splitlines() if "@" in line)
-        return tuple(sorted({Account(name, realm) for name, _, realm in entries}, key=str))
+        entries = (line.rpartition(": ")[0].rpartition("@") for line in done.stdout.splitlines())
+        return tuple(sorted({Account(name, realm) for name, at, realm in entries if at}, key=str))
 
     def account(self, name: str) -> Account:
-        """Return the account that ``name`` or ``name@realm`` means.
+        """Return the account that ``name`` or ``name@realm`` means, be there such a one or not.
 
         Raises:
-            PolicyError: when it is no name that every mechanism can carry.
+            PolicyError: when nothing stands before the ``@`` or behind it.
 
         """
-        if not _NAME.fullmatch(name) or name.startswith("-"):
-            raise PolicyError(
-                "NAME", "a user name has no blanks, quotes, '/', ':' or '\\', and one '@' at most"
-            )
-        bare, _, realm = name.partition("@")
-        return Account(bare, realm or self.realm)
+        bare, at, realm = name.rpartition("@")
+        if not at:
+            bare, realm = realm, self.realm
+        if not bare or not realm:
+            raise PolicyError("NAME", broken_rule(name))
+        return Account(bare, realm)
 
     def set_password(self, account: Account, password: Secret) -> None:
         """Make ``account``, or give it a new password. It goes through standard input only.
@@ -88,7 +90,7 @@ class Sasldb:
         """
         _must_stay("NAME", "the user name", account.name)
         _must_stay("", "the password", password.reveal())
-        argv = ["saslpasswd2", "-p", "-c", "-f", self.path, "-u", account.realm, account.name]
+        argv = ["saslpasswd2", "-p", "-c", "-f", self.path, "-u", account.realm, "--", account.name]
         done = run_in(self.root, argv, stdin=password.reveal().encode())
         done.expect(f"can't set the password of {account}")
 
@@ -101,8 +103,34 @@ class Sasldb:
         """
         if account not in self.accounts():
             raise WizardError(f"there is no account {account}")
-        argv = ["saslpasswd2", "-d", "-f", self.path, "-u", account.realm, account.name]
+        argv = ["saslpasswd2", "-d", "-f", self.path, "-u", account.realm, "--", account.name]
         run_in(self.root, argv).expect(f"can't remove {account}")
+
+
+def broken_rule(name: str) -> str:
+    """Return the rule for the names of new accounts that ``name`` breaks; empty: none.
+
+    Others made accounts that break one: those are listed, tried and removed all the same.
+    """
+    bare, at, realm = name.partition("@")
+    never = _NEVER.search(bare)
+    rules = {
+        "must have something before the @" if at else "must not be empty": not bare,
+        f"must not hold {_called(never[0]) if never else ''}": never is not None,
+        "must not begin with '-'": bare.startswith("-"),
+        f"must not be longer than {_LONGEST_NAME} characters before the @": len(bare) > _LONGEST_NAME,
+        "must have one '@' at most": "@" in realm,
+        "must have something behind the @": bool(at) and not realm,
+        "must have only A-Z, a-z, 0-9, dots and hyphens behind the @": not _DOMAIN.fullmatch(realm),
+        f"must not be longer than {_LONGEST_REALM} characters behind the @": len(realm) > _LONGEST_REALM,
+    }
+    return next((rule for rule, broken in rules.items() if broken), "")
+
+
+def _called(character: str) -> str:
+    if character == " ":
+        return "a blank"
+    return f"'{character}'" if character.isprintable() else "control characters"
 
 
 def _must_stay(key: str, what: str, text: str) -> None:

@@ -302,10 +302,11 @@ def _user(arguments: argparse.Namespace, root: Root) -> int:
         if not listed:
             _complain(place.how_to_begin)
         return _DONE
-    account = place.account(arguments.name)
     if arguments.action == "remove":
-        accountplaces.remove(host, place, account)
-    elif isinstance(place, Members):
+        accountplaces.remove(host, place, place.account(arguments.name))
+        return _DONE
+    account = accountplaces.to_add(place, arguments.name)
+    if isinstance(place, Members):
         place.add(account)
         _print([f"{account} is in the group {place.groups[0]}, and logs in with the password on this host"])
     else:

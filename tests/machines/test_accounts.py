@@ -76,6 +76,20 @@ def test_sasldb_with_realms(machine: Machine) -> None:
     assert _user(machine, "remove", "bob").status == 0
     assert _user(machine, "remove", "bob").status == 1
     assert _check(machine, "bob", "builder")[1].endswith("postfix-auth user add bob makes it.")
+    _made_by_others(machine)
+
+
+def _made_by_others(machine: Machine) -> None:
+    """Accounts whose names are refused when they are new."""
+    for name, realm in (("a b", "example.org"), ("a:b", "ex_ample")):
+        machine.run(["saslpasswd2", "-p", "-c", "-u", realm, name], stdin="x y")
+        whole = f"{name}@{realm}"
+        assert f"{whole} " in _user(machine, "list").stdout
+        assert _check(machine, whole, "x y")[1] == _BOTH
+        assert _user(machine, "add", whole, password="z").status == 0
+        assert _user(machine, "remove", whole).status == 0
+        refused = _user(machine, "add", whole, password="z")
+        assert (refused.status, "NAME: must not hold" in refused.stderr) == (2, True)
 
 
 def test_taking_a_repair_of_sasldb_back_opens_it_to_nobody(machine: Machine) -> None:

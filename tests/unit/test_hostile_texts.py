@@ -96,7 +96,9 @@ def test_any_account_name_is_taken_exactly_or_refused(name: str) -> None:
     with suppress(PolicyError):
         account = sasldb.account(name)
         assert str(account) in (name, f"{name}@a.example")
-        assert not account.name.startswith("-")
+    if not accounts.broken_rule(name):
+        assert str(sasldb.account(name)) in (name, f"{name}@a.example")
+        assert not name.startswith("-")
 
 
 # what is made
