@@ -71,12 +71,13 @@ def listed(root: Root) -> Listed:
     except HostError as elsewhere:
         return Listed(Keeper.ELSEWHERE, f"{str(elsewhere).partition(';')[0]}.".capitalize())
     rows = tuple(Row(str(each), typed(each, place.realm)) for each in place.accounts())
+    trouble = "" if rows else accountplaces.trouble(host, place)
+    wrong = f"{trouble[0].upper()}{trouble[1:]}." if trouble else ""
     if isinstance(place, Members):
         about = f"The system's users in the group {' or '.join(place.groups)} may log in."
-        return Listed(Keeper.GROUP, about, rows)
-    return Listed(
-        Keeper.SASLDB, f"Accounts in {place.path}. A name without @ belongs to {place.realm}.", rows
-    )
+        return Listed(Keeper.GROUP, wrong or about, rows)
+    about = f"Accounts in {place.path}. A name without @ belongs to {place.realm}."
+    return Listed(Keeper.SASLDB, wrong or about, rows)
 
 
 def set_password(root: Root, name: str, password: Secret) -> Done:
@@ -89,7 +90,7 @@ def set_password(root: Root, name: str, password: Secret) -> Done:
     host, place = _place(root)
     if isinstance(place, Members):
         raise HostError("the password is the system's: passwd sets it")
-    account = accountplaces.to_add(place, name)
+    account = accountplaces.to_add(host, place, name)
     accountplaces.set_password(host, place, account, password)
     return Done(str(account), f"{account}: the user name to type is {typed(account, place.realm)}")
 
@@ -101,8 +102,8 @@ def join(root: Root, name: str) -> Done:
         WizardError: when that can't be done.
 
     """
-    _, place = _place(root)
-    account = place.account(name)
+    host, place = _place(root)
+    account = accountplaces.to_add(host, place, name)
     if isinstance(place, Members):
         place.add(account)
     return Done(str(account), f"{account} may log in, with the password on this host")

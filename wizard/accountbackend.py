@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import recipes
 from wizard import accounthints, accounts, check_dovecot, lookup, saslauthd_socket
 from wizard.accountverdict import Layer, Reply, Tried
+from wizard.errors import HostError
 from wizard.policy import (
     AuxpropLdapdb,
     AuxpropSasldb,
@@ -79,18 +80,16 @@ def _saslauthd(host: Host, backend: Backend, name: str, password: Secret, log: R
 def _as_libsasl(host: Host, name: str) -> tuple[str, str]:
     """Return user and realm as libsasl cuts ``name`` for saslauthd; a bare name has smtpd's own realm."""
     user, at, realm = name.rpartition("@")
-    return (user, realm) if at else (name, _local_domain(host))
-
-
-def _local_domain(host: Host) -> str:
-    postfix = host.settled_postfix
-    return postfix.value("smtpd_sasl_local_domain", next(iter(postfix.auth_services), None))
+    return (user, realm) if at else (name, lookup.realm(host))
 
 
 def _hint(host: Host, backend: Backend, name: str) -> str:
     if isinstance(backend, _SYSTEM):
         return accounthints.of_system(host, backend, name)
-    return accounthints.in_sasldb(host, name) if isinstance(backend, SaslauthdSasldb) else ""
+    try:
+        return accounthints.in_sasldb(host, name) if isinstance(backend, SaslauthdSasldb) else ""
+    except HostError as damaged:
+        return f"{damaged}."
 
 
 # libsasl's own plugins
@@ -98,20 +97,18 @@ def _hint(host: Host, backend: Backend, name: str) -> str:
 
 def _listed(host: Host, name: str) -> Tried:
     sasldb = accounts.of(host)
-    why = accounthints.in_sasldb(host, name)
+    try:
+        why = accounthints.in_sasldb(host, name)
+    except HostError as damaged:
+        return _tried(sasldb.path, Reply.SILENT, "can't be read", f"{damaged}.")
     said = f"{sasldb.account(name)} is {'not there' if why else 'there'}"
     return _tried(sasldb.path, Reply.REFUSED if why else Reply.ACCEPTED, said, why)
 
 
 def _libsasl(host: Host, backend: Backend, name: str, password: Secret) -> Tried:
     """Have libsasl check the password, set up as this host's smtpd sets it up."""
-    postfix = host.settled_postfix
-    chrooted = any(postfix.chrooted(service) for service in postfix.auth_services)
-    smtpd = lookup.Smtpd.of(host, chrooted=chrooted, realm=_local_domain(host))
-    # the one option that makes checking a password write something
-    options = {key: value for key, value in host.smtpd_conf.keys.items() if key != "auto_transition"}
-    answer = lookup.check(options, smtpd, timeout=_PATIENCE, user=name, password=password.reveal())
-    where = f"libsasl as smtpd asks it{', in the chroot' if chrooted else ''}"
+    answer = lookup.check_in_force(host, timeout=_PATIENCE, user=name, password=password.reveal())
+    where = f"libsasl as smtpd asks it{', in the chroot' if lookup.in_chroot(host) else ''}"
     return _judged(where, answer, recipes.shown(type(backend)).silent.format(backend))
 
 

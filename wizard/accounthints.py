@@ -8,7 +8,7 @@ import shlex
 import time
 from typing import TYPE_CHECKING
 
-from wizard import accounts
+from wizard import accountplaces, accounts
 from wizard.accountgroups import Members
 from wizard.accounts import typed
 from wizard.errors import PolicyError
@@ -25,7 +25,12 @@ _DAY = 86400  # seconds
 
 
 def in_sasldb(host: Host, name: str) -> str:
-    """Return why the account called ``name`` is not in sasldb; empty: it is."""
+    """Return why the account called ``name`` is not in sasldb; empty: it is.
+
+    Raises:
+        HostError: when sasldb can't be read.
+
+    """
     sasldb = accounts.of(host)
     try:
         account = sasldb.account(name)
@@ -38,7 +43,8 @@ def in_sasldb(host: Host, name: str) -> str:
     if elsewhere:
         names = " or ".join(typed(each, sasldb.realm) for each in elsewhere)
         return f"There is no {account.name} in the realm {account.realm}: the user name to type is {names}."
-    return f"There is no {account}: postfix-auth user add {shlex.quote(name)} makes it."
+    trouble = accountplaces.trouble(host, sasldb)
+    return f"There is no {account}: {trouble or f'postfix-auth user add {shlex.quote(name)} makes it'}."
 
 
 def of_system(host: Host, backend: Backend, name: str) -> str:
@@ -54,7 +60,8 @@ def of_system(host: Host, backend: Backend, name: str) -> str:
         members = Members(host, backend.allowed_groups)
         if all(user != each.name for each in members.accounts()):
             groups = " or ".join(backend.allowed_groups)
-            return f"The user {user} is not in the group {groups}: postfix-auth user add {user} changes that."
+            remedy = accountplaces.trouble(host, members) or f"postfix-auth user add {user} changes that"
+            return f"The user {user} is not in the group {groups}: {remedy}."
     return _shadowed(host, user)
 
 

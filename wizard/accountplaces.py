@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 import recipes
-from wizard import accounts, services
+from wizard import accounts, lookup, services
 from wizard.accountgroups import Members
 from wizard.accounts import Sasldb
 from wizard.choices import owns_accounts
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wizard.secret import Secret
 
 Place: TypeAlias = Sasldb | Members
+_PATIENCE = 20.0  # seconds
 
 
 def of(host: Host) -> Place:
@@ -44,17 +45,56 @@ def elsewhere(backend: Backend) -> str:
     return recipes.shown(type(backend)).accounts.format(backend)
 
 
-def to_add(place: Place, name: str) -> Account:
+def to_add(host: Host, place: Place, name: str) -> Account:
     """Return the account called ``name``, which is to be added to ``place`` or to get a new password there.
 
     Raises:
         PolicyError: when there can be no account of that name.
+        HostError: when nobody who is added there could log in.
 
     """
     account = place.account(name)
     if isinstance(place, Sasldb) and account not in place.accounts() and (rule := accounts.broken_rule(name)):
         raise PolicyError("NAME", rule)
+    if found := trouble(host, place):
+        raise HostError(found)
     return account
+
+
+def trouble(host: Host, place: Place) -> str:
+    """Return why nobody who is added to ``place`` could log in; empty: nothing is known against it."""
+    found = _without_group(place) if isinstance(place, Members) else _unseen(host, place)
+    return f"{found}; {accounts.APPLY_ANEW} mends that" if found else ""
+
+
+def _without_group(place: Members) -> str:
+    group, host = place.groups[0], place.host
+    served = host.root.live and host.group_id(group) is not None  # by a directory
+    known = host.members(group) is not None or served
+    return "" if known else f"there is no group {group} any more"
+
+
+def _unseen(host: Host, sasldb: Sasldb) -> str:
+    """Return why smtpd itself would not find a new account in ``sasldb``."""
+    if host.smtpd_conf.methods[:1] == ("saslauthd",):  # root, and in no chroot
+        return ""
+    own = host.root.file(sasldb.path)
+    if not own.exists():
+        dangling = host.root.path(sasldb.path).is_symlink()
+        return (
+            f"{sasldb.path} is a link that leads nowhere: remove it"
+            if dangling
+            else f"there is no {sasldb.path}"
+        )
+    seen = f"{host.queue_directory}{sasldb.path}"
+    inside = host.root.file(seen)
+    if lookup.in_chroot(host) and not (inside.exists() and inside.samefile(own)):
+        return f"chrooted smtpd reads {seen}, which is {'another file' if inside.exists() else 'not there'}"
+    if not host.root.live:
+        return ""
+    nobody = lookup.check_in_force(host, timeout=_PATIENCE)
+    told = nobody.said[-1] if nobody.said else "no answer"
+    return "" if nobody.unknown or nobody.refused else f"smtpd can't look accounts up: {told}"
 
 
 def set_password(host: Host, sasldb: Sasldb, account: Account, password: Secret) -> None:

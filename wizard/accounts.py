@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import stat
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from wizard.changes import disk
 from wizard.changes.tree import run_in
-from wizard.errors import PolicyError, WizardError
+from wizard.errors import HostError, PolicyError, WizardError
 from wizard.root import Root
 from wizard.sasl_client import SaslError, saslprep
 from wizard.secret import Secret
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 _NEVER = re.compile(r"[\x00-\x20\x7f/:\"\\]")
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]*")
 _LONGEST_NAME, _LONGEST_REALM = 64, 253
+_FAILED = "listusers failed"  # all that sasldblistusers2 itself says of a file that it can't read
+#: What makes anew what a back end needs, where it is gone.
+APPLY_ANEW = "postfix-auth policy >mail.toml && postfix-auth apply -p mail.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +60,38 @@ class Sasldb:
         """Return every account, by name; none where there is no file yet.
 
         Raises:
-            WizardError: when the file can't be read.
+            HostError: when what is there can't be read, or is no sasldb.
+            WizardError: when it can't be listed, with sasldblistusers2's words.
 
         """
-        if not self.root.file(self.path).exists():
+        if not self._exists():
             return ()
         argv = ["sasldblistusers2", "-f", self.path]
         done = run_in(self.root, argv).expect(f"can't list the accounts in {self.path}")
-        entries = (line.rpartition(": ")[0].rpartition("@") for line in done.stdout.splitlines())
+        lines = done.stdout.splitlines()
+        if _FAILED in (*lines, *done.stderr.splitlines()):  # the exit status is 0 all the same
+            raise self._damaged("it is no sasldb")
+        entries = (line.rpartition(": ")[0].rpartition("@") for line in lines)
         return tuple(sorted({Account(name, realm) for name, at, realm in entries if at}, key=str))
+
+    def _exists(self) -> bool:
+        try:
+            # a pipe would keep who opens it waiting, for ever
+            if stat.S_ISREG(self.root.file(self.path).stat().st_mode):
+                return True
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise self._damaged(error.strerror or str(error)) from error
+        raise self._damaged("it is not a regular file")
+
+    def _damaged(self, why: str) -> HostError:
+        name = self.root.path(self.path)
+        places = f"{self.path} and {name.readlink()}" if name.is_symlink() else self.path
+        return HostError(
+            f"{self.path} can't be read: {why}. Restore it from a backup; or move {places} away, and "
+            f"{APPLY_ANEW} makes an empty one"
+        )
 
     def account(self, name: str) -> Account:
         """Return the account that ``name`` or ``name@realm`` means, be there such a one or not.

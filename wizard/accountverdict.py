@@ -49,7 +49,9 @@ class Verdict:
 def verdict(tried: Sequence[Tried], why: str = "") -> Verdict:
     """Judge all that was ``tried``; ``why`` Postfix refuses what the back end accepts, if it does."""
     behind = _of(tried, Layer.BACK_END)
-    failing = next((each for each in behind if each.reply is not Reply.ACCEPTED), None)
+    # what can't be asked first: a damaged file seems to have no accounts as well
+    worst = (Reply.SILENT, Reply.REFUSED)
+    failing = next((each for reply in worst for each in behind if each.reply is reply), None)
     front = _of(tried, Layer.POSTFIX)
     refused = [each for each in front if each.reply is not Reply.ACCEPTED]
     if not front:

@@ -300,12 +300,12 @@ def _user(arguments: argparse.Namespace, root: Root) -> int:
         listed = place.accounts()
         _print(report.account_lines([(str(each), accounts.typed(each, place.realm)) for each in listed]))
         if not listed:
-            _complain(place.how_to_begin)
+            _complain(accountplaces.trouble(host, place) or place.how_to_begin)
         return _DONE
     if arguments.action == "remove":
         accountplaces.remove(host, place, place.account(arguments.name))
         return _DONE
-    account = accountplaces.to_add(place, arguments.name)
+    account = accountplaces.to_add(host, place, arguments.name)
     if isinstance(place, Members):
         place.add(account)
         _print([f"{account} is in the group {place.groups[0]}, and logs in with the password on this host"])

@@ -125,6 +125,26 @@ def check(
         return Answer(None, tuple(done.stderr.strip().splitlines()[-1:]))
 
 
+def check_in_force(host: Host, *, timeout: float, user: str = _NOBODY, password: str = _NOBODY) -> Answer:
+    """Check as :func:`check` does, with what ``host`` has in force, in the chroot if it has one with AUTH."""
+    # the one option that makes checking a password write something
+    options = {key: value for key, value in host.smtpd_conf.keys.items() if key != "auto_transition"}
+    smtpd = Smtpd.of(host, chrooted=in_chroot(host), realm=realm(host))
+    return check(options, smtpd, timeout=timeout, user=user, password=password)
+
+
+def realm(host: Host) -> str:
+    """Return the realm that ``host``'s smtpd puts behind a name without one; empty: none."""
+    postfix = host.settled_postfix
+    return postfix.value("smtpd_sasl_local_domain", next(iter(postfix.auth_services), None))
+
+
+def in_chroot(host: Host) -> bool:
+    """Return whether an smtpd of ``host`` that offers AUTH is chrooted."""
+    postfix = host.settled_postfix
+    return any(postfix.chrooted(service) for service in postfix.auth_services)
+
+
 # what follows runs in the process of its own
 
 _Getopt = ctypes.CFUNCTYPE(

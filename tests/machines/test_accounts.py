@@ -72,11 +72,15 @@ def test_sasldb_with_realms(machine: Machine) -> None:
     assert verdict.startswith(
         "It fails at the back end, which can't be asked. sasldb is damaged, or its owner and mode"
     )
+    refused = _user(machine, "add", "dora", password="x")
+    assert (refused.status, "smtpd can't look accounts up" in refused.stderr) == (3, True)
     machine.run("chmod 640 $(realpath /etc/sasldb2)")
     assert _user(machine, "remove", "bob").status == 0
     assert _user(machine, "remove", "bob").status == 1
     assert _check(machine, "bob", "builder")[1].endswith("postfix-auth user add bob makes it.")
     _made_by_others(machine)
+    _damaged(machine)
+    _gone(machine)
 
 
 def _made_by_others(machine: Machine) -> None:
@@ -90,6 +94,33 @@ def _made_by_others(machine: Machine) -> None:
         assert _user(machine, "remove", whole).status == 0
         refused = _user(machine, "add", whole, password="z")
         assert (refused.status, "NAME: must not hold" in refused.stderr) == (2, True)
+
+
+def _damaged(machine: Machine) -> None:
+    """Neither an empty list nor a user that is not there."""
+    machine.run("cp -p $(realpath /etc/sasldb2) /root/saved && truncate -s 100 $(realpath /etc/sasldb2)")
+    for words in (["list"], ["add", "dora"], ["remove", "carol@example.org"]):
+        refused = _user(machine, *words, password="x")
+        assert (refused.status, "it is no sasldb" in refused.stderr) == (3, True)
+    said, verdict = _check(machine, "carol@example.org", "singer")
+    assert said[0] == "✗ /etc/sasldb2: can't be read"
+    assert verdict.startswith("It fails at the back end, which can't be asked. /etc/sasldb2 can't be read")
+    machine.run("cp -p /root/saved $(realpath /etc/sasldb2)")
+    assert _check(machine, "carol@example.org", "singer")[1] == _BOTH
+
+
+def _gone(machine: Machine) -> None:
+    """What the message says to do makes it anew; nothing else does."""
+    machine.run("rm $(realpath /etc/sasldb2)")
+    for remedy in ("remove it", "apply -p mail.toml mends that"):
+        refused = _user(machine, "add", "dora", password="explorer")
+        assert (refused.status, remedy in refused.stderr) == (3, True)
+        assert remedy in _user(machine, "list").stderr
+        assert remedy in _check(machine, "dora", "explorer")[1]
+        machine.run("rm -f /etc/sasldb2")
+    machine.run(f"{LAUNCHER} policy >/root/mail.toml && {LAUNCHER} apply -p /root/mail.toml --yes --no-test")
+    assert _user(machine, "add", "dora", password="explorer").status == 0
+    assert _check(machine, "dora", "explorer")[1] == _BOTH
 
 
 def test_taking_a_repair_of_sasldb_back_opens_it_to_nobody(machine: Machine) -> None:
@@ -168,6 +199,13 @@ def test_members_of_the_groups_that_pam_lets_in(machine: Machine) -> None:
     refused = _user(machine, "remove", "dave")
     assert (refused.status, "usermod -g" in refused.stderr) == (3, True)
     assert _user(machine, "remove", "eve").status == 3
+    machine.run("groupdel mail_login")
+    refused = _user(machine, "add", "alice")
+    assert (refused.status, "there is no group mail_login any more" in refused.stderr) == (3, True)
+    assert "apply -p mail.toml mends that" in _check(machine, "alice", "wonder land")[1]
+    machine.run(f"{LAUNCHER} policy >/root/mail.toml && {LAUNCHER} apply -p /root/mail.toml --yes --no-test")
+    assert _user(machine, "add", "alice").status == 0
+    assert _check(machine, "alice", "wonder land")[1] == _BOTH
 
 
 def test_the_layer_that_fails_is_named(machine: Machine) -> None:

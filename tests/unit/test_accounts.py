@@ -1,11 +1,18 @@
-"""Names of accounts: the rules for new ones, and those that others made."""
+"""Names of accounts: the rules for new ones, and those that others made; and files that are no sasldb."""
 
 from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
 
 import pytest
 
 from wizard import accounts
 from wizard.accounts import Account, Sasldb
+from wizard.errors import HostError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -40,3 +47,19 @@ def test_the_rule_that_a_new_name_breaks_is_named(name: str, rule: str) -> None:
 )
 def test_an_account_of_a_strange_name_is_meant_all_the_same(name: str, account: Account) -> None:
     assert Sasldb("/etc/sasldb2", "example.net").account(name) == account
+
+
+def test_what_is_no_file_is_never_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
+    for name, why in (
+        ("pipe", "not a regular file"),
+        ("folder", "not a regular"),
+        ("loop", "Too many levels"),
+    ):
+        with pytest.raises(HostError, match=why):
+            Sasldb(str(tmp_path / name), "example.net").accounts()
+    (tmp_path / "dangling").symlink_to("nothing")
+    for name in ("none", "dangling"):
+        assert Sasldb(str(tmp_path / name), "example.net").accounts() == ()

@@ -25,6 +25,7 @@ def _tried(behind: tuple[Reply, ...], front: tuple[Reply, ...]) -> list[Tried]:
         ((), (_YES,), True, "Postfix accepts it: this account can send mail.", ""),
         ((_NO,), (_NO,), False, "It fails at the back end, which refuses it.", "Because of it."),
         ((_YES, _NO), (_NO,), False, "It fails at the back end, which refuses it.", "Because of it."),
+        ((_NO, _SILENT), (_NO,), False, "It fails at the back end, which can't be asked.", "Because of it."),
         ((_SILENT,), (_NO,), False, "It fails at the back end, which can't be asked.", "Because of it."),
         (
             (_YES,),
