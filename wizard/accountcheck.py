@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import recipes
-from wizard import accountbackend, checks
+from wizard import accountbackend, checks, passwordlimit
 from wizard.accountverdict import Layer, Reply, Tried, verdict
 from wizard.check_log import RunLog
 from wizard.check_targets import targets
@@ -25,7 +25,7 @@ def check(host: Host, name: str, password: Secret, tell: Callable[[Tried], None]
     """Ask the back end itself, then each service with each mechanism, and ``tell`` every answer as it comes.
 
     Raises:
-        PolicyError: when no mail program can send this name.
+        PolicyError: when no mail program can send this name, or the back end can't be told this password.
         HostError: when Postfix is not installed, or nothing runs below this root.
 
     """
@@ -34,6 +34,7 @@ def check(host: Host, name: str, password: Secret, tell: Callable[[Tried], None]
     if not name or not name.isprintable():
         raise PolicyError("NAME", "a user name is printable text")
     backend = recipes.read(host).backend
+    passwordlimit.refuse_longer(backend, password)
     with RunLog(host) as log:
         behind = []
         for each in accountbackend.ask(host, backend, name, password, log) if backend else ():

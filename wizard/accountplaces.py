@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 import recipes
-from wizard import accounts, lookup, services
+from wizard import accounts, lookup, passwordlimit, services
 from wizard.accountgroups import Members
 from wizard.accounts import Sasldb
 from wizard.choices import owns_accounts
@@ -101,10 +101,11 @@ def set_password(host: Host, sasldb: Sasldb, account: Account, password: Secret)
     """Make ``account``, or give it a new password; then no earlier one lets anybody in.
 
     Raises:
-        PolicyError: when mail programs can't carry the name or the password.
+        PolicyError: when mail programs or the back end can't carry the name or the password.
         WizardError: when it can't be done.
 
     """
+    passwordlimit.refuse_longer(recipes.read(host).backend, password)
     known = account in sasldb.accounts()
     sasldb.set_password(account, password)
     if known:

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from wizard.errors import PolicyError
-from wizard.passwordfile import checked
+from wizard.passwordfile import LONGEST, checked
 
 if TYPE_CHECKING:
     from wizard.secret import Secret
@@ -53,5 +53,27 @@ def password(account: str) -> Secret:
 
     """
     if sys.stdin.isatty():
-        return checked(getpass.getpass(f"Password for {account}: "))
-    return checked(sys.stdin.readline())
+        return _typed(f"Password for {account}: ")
+    # one more than a password with its line's end may have, so that it is refused as too long
+    return checked(sys.stdin.readline(LONGEST + 3))
+
+
+def new_password(account: str) -> Secret:
+    """Ask for a new password as :func:`password` does; on a terminal twice, for nobody sees what is typed.
+
+    Raises:
+        PolicyError: when what comes is no password, or the two differ.
+
+    """
+    first = password(account)
+    if sys.stdin.isatty() and _typed("Once more: ") != first:
+        raise PolicyError("", "the two passwords are not the same; nothing was changed")
+    return first
+
+
+def _typed(question: str) -> Secret:
+    try:
+        return checked(getpass.getpass(question))
+    except EOFError:
+        sys.stderr.write("\n")
+        raise PolicyError("", "no password was given; nothing was changed") from None

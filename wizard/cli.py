@@ -310,7 +310,7 @@ def _user(arguments: argparse.Namespace, root: Root) -> int:
         place.add(account)
         _print([f"{account} is in the group {place.groups[0]}, and logs in with the password on this host"])
     else:
-        password = _password(arguments) or asking.password(str(account))
+        password = _password(arguments) or asking.new_password(str(account))
         accountplaces.set_password(host, place, account, password)
         _print([f"{account}: the user name to type is {accounts.typed(account, place.realm)}"])
     return _DONE

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from wizard.smallfiles import SmallFile
 
 _KEPT = "/etc/postfix-auth"
-_LONGEST = 1024
+#: Bytes that a password may have: LOGIN of Cyrus SASL takes no more, nor do others need any.
+LONGEST = 1024
+_LINE_END = 2  # bytes, at most
 _ROOT = 0
 
 
@@ -35,7 +37,7 @@ def read_password_file(path: Path, key: str) -> Secret:
 
     """
     try:
-        found = read_small_file(path, _LONGEST)
+        found = read_small_file(path, LONGEST + _LINE_END)
     except OSError as error:
         raise PolicyError(key, f"{path}: {error.strerror}; put the password on one line of a file") from error
     problem = _open_to_others(path, found) or _no_password(found.content)
@@ -90,6 +92,8 @@ def _no_password(content: bytes) -> str | None:
         return "has more than one line: a password is one line, and at most one line end follows it"
     if b"\0" in line:
         return "holds a zero byte, which no mail program takes as part of a password"
+    if len(line) > LONGEST:
+        return f"is longer than {LONGEST} bytes, which not every way to log in takes"
     try:
         line.decode()
     except UnicodeDecodeError:

@@ -176,8 +176,12 @@ def test_saslauthd_forgets_at_once_who_was_removed(machine: Machine) -> None:
     _user(machine, "add", name, password="another")
     assert _check(machine, name, "builder")[1].startswith(_AT_THE_BACK_END)
     assert _check(machine, name, "another")[1] == _BOTH
+    too_long = _user(machine, "add", name, password="x" * 257)
+    assert (too_long.status, "256 bytes that saslauthd takes" in too_long.stderr) == (2, True)
+    _user(machine, "add", name, password="x" * 256)
+    assert _check(machine, name, "x" * 256)[1] == _BOTH
     _user(machine, "remove", name)
-    assert _check(machine, name, "another")[1].startswith(_AT_THE_BACK_END)
+    assert _check(machine, name, "x" * 256)[1].startswith(_AT_THE_BACK_END)
 
 
 def test_members_of_the_groups_that_pam_lets_in(machine: Machine) -> None:

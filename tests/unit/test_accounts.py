@@ -1,18 +1,23 @@
-"""Names of accounts: the rules for new ones, and those that others made; and files that are no sasldb."""
+"""Names of accounts, files that are no sasldb, how long a password may be, and how one is asked for."""
 
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from wizard import accounts
+from wizard import accounts, asking, passwordlimit
 from wizard.accounts import Account, Sasldb
-from wizard.errors import HostError
+from wizard.errors import HostError, PolicyError
+from wizard.policy import AuxpropSasldb, SaslauthdPam, SaslauthdSasldb
+from wizard.secret import Secret
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from wizard.policy import Backend
 
 
 @pytest.mark.parametrize(
@@ -63,3 +68,43 @@ def test_what_is_no_file_is_never_opened(tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to("nothing")
     for name in ("none", "dangling"):
         assert Sasldb(str(tmp_path / name), "example.net").accounts() == ()
+
+
+@pytest.mark.parametrize(
+    ("backend", "longest"),
+    [(AuxpropSasldb(), 1024), (SaslauthdSasldb(), 256), (SaslauthdPam(), 256), (None, 1024)],
+)
+def test_a_password_that_the_back_end_can_not_take_is_refused(backend: Backend | None, longest: int) -> None:
+    passwordlimit.refuse_longer(backend, Secret("x" * longest))
+    with pytest.raises(PolicyError, match=f"longer than the {longest} bytes"):
+        passwordlimit.refuse_longer(backend, Secret("ä" + "x" * (longest - 1)))
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (["one", "two"], "not the same"),
+        ([""], "is empty"),
+        ([], "no password was given"),
+        (["one"], "no password"),
+    ],
+)
+def test_a_new_password_is_typed_twice(monkeypatch: pytest.MonkeyPatch, typed: list[str], says: str) -> None:
+    _type(monkeypatch, typed)
+    with pytest.raises(PolicyError, match=says):
+        asking.new_password("joe")
+    _type(monkeypatch, ["one", "one"])
+    assert asking.new_password("joe").reveal() == "one"
+
+
+def _type(monkeypatch: pytest.MonkeyPatch, typed: list[str]) -> None:
+    lines = iter(typed)
+
+    def getpass(_: str) -> str:
+        line = next(lines, None)
+        if line is None:
+            raise EOFError
+        return line
+
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr("getpass.getpass", getpass)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wizard.errors import PolicyError
-from wizard.passwordfile import read_password_file
+from wizard.passwordfile import LONGEST, checked, read_password_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +63,16 @@ def test_what_is_no_password_is_refused_without_repeating_it(
     assert refused.value.key == KEY
     assert says in refused.value.message
     assert "hunter2" not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize("line_end", ["", "\n", "\r\n"])
+def test_typed_and_from_a_file_it_may_have_the_same_length(tmp_path: Path, line_end: str) -> None:
+    longest = f"{'ä' * (LONGEST // 2)}{line_end}"
+    assert checked(longest) == read_password_file(write(tmp_path / "password", longest.encode()), KEY)
+    with pytest.raises(PolicyError, match="longer than 1024 bytes"):
+        checked(f"x{longest}")
+    with pytest.raises(PolicyError, match=r"longer than 102[46] bytes"):
+        read_password_file(write(tmp_path / "password", f"x{longest}".encode()), KEY)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601])
