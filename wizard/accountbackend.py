@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import recipes
+from recipes import sql_words
+from recipes.backend import asked
 from wizard import accounthints, accounts, check_dovecot, lookup, saslauthd_socket
 from wizard.accountverdict import Layer, Reply, Tried
 from wizard.errors import HostError
@@ -25,19 +27,35 @@ if TYPE_CHECKING:
 
     from wizard.check_log import RunLog
     from wizard.host import Host
-    from wizard.lookup import Answer
     from wizard.policy import Backend
     from wizard.secret import Secret
 
 _PATIENCE = 20.0  # seconds
 _SAYS_NOTHING = ("pam-refused", "saslauthd-refused")
 _WRONG = "The password is wrong."
+_UNKNOWN = "There is no such account, or not in this realm: see that the user name is typed in full."
+_NO_QUERY = (
+    "The database {0.database} does not take the query (sql_select in smtpd.conf): its table and columns "
+    "must be there, and whoever asks must be allowed to read them. smtpd says 535 to everybody."
+)
+_NO_PROXY = (
+    "The directory at {0.uri} does not let {0.id} in, who looks users up for smtpd: its password (ldapdb_pw "
+    "in smtpd.conf) is wrong, or authz-regexp does not lead to its entry. smtpd says 535 to everybody."
+)
 _WRONG_OR = "The password is wrong, or the log has another reason: journalctl -t saslauthd."
+#: A restart alone leaves the workers of a daemon that was killed, with which every log-in hangs.
+_START_ANEW = (
+    "Nobody answers there: systemctl stop saslauthd; pkill -x saslauthd; systemctl start saslauthd. "
+    "The second ends what is left of one that was killed."
+)
 _SYSTEM = (SaslauthdPam, SaslauthdShadow, SaslauthdGetpwent)
 
 
-def ask(host: Host, backend: Backend, name: str, password: Secret, log: RunLog) -> Iterator[Tried]:
-    """Yield the answer of each part of ``backend`` that can be asked for itself."""
+def ask(host: Host, backend: Backend | None, name: str, password: Secret, log: RunLog) -> Iterator[Tried]:
+    """Yield the answer of each part of ``backend`` that can be asked for itself.
+
+    None is one that no policy can express, such as one whose configuration is gone.
+    """
     match backend:
         case Saslauthd():
             yield _saslauthd(host, backend, name, password, log)
@@ -48,6 +66,8 @@ def ask(host: Host, backend: Backend, name: str, password: Secret, log: RunLog) 
             yield _libsasl(host, backend, name, password)
         case Dovecot():
             yield _dovecot(host, backend, name, password, log)
+        case None if asked(host) == "saslauthd":
+            yield _saslauthd(host, None, name, password, log)
 
 
 def _tried(where: str, reply: Reply, said: str, why: str = "") -> Tried:
@@ -63,14 +83,14 @@ def _from_log(log: RunLog) -> str:
 # saslauthd
 
 
-def _saslauthd(host: Host, backend: Backend, name: str, password: Secret, log: RunLog) -> Tried:
+def _saslauthd(host: Host, backend: Backend | None, name: str, password: Secret, log: RunLog) -> Tried:
     path = f"{host.saslauthd.run_dir}/mux"
     user, realm = _as_libsasl(host, name)
     try:
         said = saslauthd_socket.ask(path, user, password, realm)
     except OSError as error:
         said = f"{path}: {error.strerror or 'no answer'}"
-        return _tried("saslauthd", Reply.SILENT, said, "Nobody answers there: systemctl restart saslauthd.")
+        return _tried("saslauthd", Reply.SILENT, said, _START_ANEW)
     if said.startswith("OK"):
         return _tried("saslauthd", Reply.ACCEPTED, said)
     why = _hint(host, backend, name) or _from_log(log) or _WRONG_OR
@@ -83,7 +103,7 @@ def _as_libsasl(host: Host, name: str) -> tuple[str, str]:
     return (user, realm) if at else (name, lookup.realm(host))
 
 
-def _hint(host: Host, backend: Backend, name: str) -> str:
+def _hint(host: Host, backend: Backend | None, name: str) -> str:
     if isinstance(backend, _SYSTEM):
         return accounthints.of_system(host, backend, name)
     try:
@@ -109,19 +129,23 @@ def _libsasl(host: Host, backend: Backend, name: str, password: Secret) -> Tried
     """Have libsasl check the password, set up as this host's smtpd sets it up."""
     answer = lookup.check_in_force(host, timeout=_PATIENCE, user=name, password=password.reveal())
     where = f"libsasl as smtpd asks it{', in the chroot' if lookup.in_chroot(host) else ''}"
-    return _judged(where, answer, recipes.shown(type(backend)).silent.format(backend))
-
-
-def _judged(where: str, answer: Answer, silent: str) -> Tried:
     if answer.right:
         return _tried(where, Reply.ACCEPTED, "the password is right")
+    if answer.unknown and isinstance(backend, AuxpropSql) and (said := sql_words.complaint(answer)):
+        return _tried(where, Reply.SILENT, said, _NO_QUERY.format(backend))
     if answer.unknown:
-        why = "There is no such account, or not in this realm: see that the user name is typed in full."
-        return _tried(where, Reply.REFUSED, "no such user", why)
+        return _tried(where, Reply.REFUSED, "no such user", _UNKNOWN)
+    if answer.refused and isinstance(backend, AuxpropLdapdb) and _refuses_proxy(host):
+        return _tried(where, Reply.SILENT, f"{backend.id} is not let in", _NO_PROXY.format(backend))
     if answer.refused:
         return _tried(where, Reply.REFUSED, "wrong password", _WRONG)
     said = answer.said[-1] if answer.said else "no answer"
-    return _tried(where, Reply.SILENT, said, silent)
+    return _tried(where, Reply.SILENT, said, recipes.shown(type(backend)).silent.format(backend))
+
+
+def _refuses_proxy(host: Host) -> bool:
+    """Whether the directory refuses who asks it for users: then it says the same of a user it can't know."""
+    return lookup.check_in_force(host, timeout=_PATIENCE).refused
 
 
 # Dovecot

@@ -37,7 +37,7 @@ def check(host: Host, name: str, password: Secret, tell: Callable[[Tried], None]
     passwordlimit.refuse_longer(backend, password)
     with RunLog(host) as log:
         behind = []
-        for each in accountbackend.ask(host, backend, name, password, log) if backend else ():
+        for each in accountbackend.ask(host, backend, name, password, log):
             behind.append(each)
             tell(each)
         wanted = _logins(checks.derive(targets(host), checks.Account(name, password)), behind)

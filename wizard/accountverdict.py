@@ -39,7 +39,7 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the account can send mail; in words at which layer it fails if it can't, and ``why``."""
+    """Whether the account can log in; in words at which layer it fails if it can't, and ``why``."""
 
     ok: bool
     text: str
@@ -74,7 +74,7 @@ def _of(tried: Sequence[Tried], layer: Layer) -> list[Tried]:
 def _behind_says_yes(behind: list[Tried], front: list[Tried], refused: list[Tried], why: str) -> Verdict:
     if not refused:
         both = "Both layers accept it" if behind else "Postfix accepts it"
-        return Verdict(True, f"{both}: this account can send mail.")
+        return Verdict(True, f"{both}: this account can log in.")
     count = "everywhere" if len(refused) == len(front) else f"in {len(refused)} of {len(front)} ways"
     known = "the back end accepts it, " if behind else ""
     return Verdict(False, f"It fails at Postfix: {known}Postfix refuses it {count}.", why)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.machines.databases import FILE as DATABASE_FILE
 from tests.machines.databases import SQLITE
 from tests.machines.databases import USER as DATABASE_USER
 from tests.machines.images import Kind
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _FILE = "/root/policy.toml"
 _POLICY = '[tls]\nsource = "self-signed"\nnames = ["mail.example.net"]\n[submission]\n[backend]\n{}\n'
-_BOTH = "Both layers accept it: this account can send mail."
+_BOTH = "Both layers accept it: this account can log in."
 _AT_THE_BACK_END = "It fails at the back end, which refuses it."
 _AT_POSTFIX = "It fails at Postfix: the back end accepts it, Postfix refuses it everywhere."
 _SOCKET_DIRECTORY = "/var/spool/postfix/var/run/saslauthd"
@@ -239,6 +240,11 @@ def test_the_layer_that_fails_is_named(machine: Machine) -> None:
     said, verdict = _check(machine, "alice", "wonder land")
     assert said[0].startswith(f"✗ saslauthd: {_SOCKET_DIRECTORY}/mux: ")
     assert verdict.startswith("It fails at the back end, which can't be asked.")
+    machine.run("passwd -u alice && systemctl start saslauthd")
+    # what is left of one that was killed answers nobody after a mere restart
+    machine.run(f"kill -9 $(cat {_SOCKET_DIRECTORY}/saslauthd.pid) && systemctl restart saslauthd")
+    machine.run(verdict.partition("Nobody answers there: ")[2].partition(". ")[0])
+    assert _check(machine, "alice", "wonder land")[1] == _BOTH
 
 
 def _fails_at_postfix(machine: Machine, why: str) -> None:
@@ -281,3 +287,6 @@ def test_a_database_is_asked_as_smtpd_does(boot: Boot) -> None:
     assert said[0].endswith("wrong password")
     assert verdict.startswith(_AT_THE_BACK_END)
     assert _check(machine, "anna", "anna's")[0][0].endswith("no such user")
+    machine.run(f"sqlite3 {DATABASE_FILE} 'ALTER TABLE users RENAME TO others'")
+    verdict = _check(machine, "anna@example.org", "anna's")[1]
+    assert verdict.startswith("It fails at the back end, which can't be asked. The database")

@@ -188,6 +188,14 @@ def test_slapds_side_is_set_up_and_taken_back(boot: Boot) -> None:
     directory.modify(machine, more.replace("add: ", "delete: "))
     assert directory.told(machine) == told
 
+    # a wrong password of the proxy's is not the user's
+    settings = "/etc/postfix/sasl/smtpd.conf"
+    machine.run(f"cp -p {settings} /root && sed -i 's/^ldapdb_pw: .*/ldapdb_pw: wrong/' {settings}")
+    machine.run("postfix reload")
+    checked = machine.run([LAUNCHER, "user", "check", USER, "--password-file", SECRET], check=False).stdout
+    assert "It fails at the back end, which can't be asked. The directory" in checked
+    machine.run(f"cp -p /root/smtpd.conf {settings} && postfix reload")
+
     # a directory that is down is no success
     machine.run("systemctl stop slapd")
     down = machine.run([LAUNCHER, "test"], check=False)

@@ -269,6 +269,7 @@ def test_the_directorys_secret_is_for_root_only_and_never_shown(boot: Boot) -> N
         ("sed -i 's/^ldap_password: .*/ldap_password: wrong/' /etc/saslauthd.conf", "saslauthd's own"),
         ("sed -i 's/^ldap_search_base: .*/ldap_search_base: o=a/' /etc/saslauthd.conf", "has no entry"),
         ("rm /usr/local/share/ca-certificates/*; update-ca-certificates --fresh", "is not trusted"),
+        ("rm /etc/saslauthd.conf", "runs without its configuration"),
     ],
 )
 def test_a_directory_that_fails_later_is_named_as_the_cause(boot: Boot, trouble: str, cause: str) -> None:
@@ -280,6 +281,10 @@ def test_a_directory_that_fails_later_is_named_as_the_cause(boot: Boot, trouble:
     machine.run(f"{trouble}; systemctl restart saslauthd")
     said = refused(machine, "test", "--user", back_end.user, "--password-file", SECRET, status=1)
     assert cause in said
+    checked = machine.run([LAUNCHER, "user", "check", back_end.user, "--password-file", SECRET], check=False)
+    assert "✗ saslauthd: NO" in checked.stdout
+    assert "It fails at the back end" in checked.stdout
+    assert cause in " ".join(checked.stdout.split())
 
 
 def test_what_the_tests_refuse_leaves_the_host_as_it_was(boot: Boot) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _REALM = "mail.example.net"
 _HERE = SIGNS.here
-_SENDS = Verdict(True, "Both layers accept it: this account can send mail.")
+_SENDS = Verdict(True, "Both layers accept it: this account can log in.")
 
 
 @dataclass

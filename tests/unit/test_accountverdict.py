@@ -19,10 +19,10 @@ def _tried(behind: tuple[Reply, ...], front: tuple[Reply, ...]) -> list[Tried]:
 @pytest.mark.parametrize(
     ("behind", "front", "ok", "text", "why"),
     [
-        ((_YES,), (_YES, _YES), True, "Both layers accept it: this account can send mail.", ""),
-        ((_YES,), (_YES, _NOT), True, "Both layers accept it: this account can send mail.", ""),
-        ((_NOT,), (_YES,), True, "Postfix accepts it: this account can send mail.", ""),
-        ((), (_YES,), True, "Postfix accepts it: this account can send mail.", ""),
+        ((_YES,), (_YES, _YES), True, "Both layers accept it: this account can log in.", ""),
+        ((_YES,), (_YES, _NOT), True, "Both layers accept it: this account can log in.", ""),
+        ((_NOT,), (_YES,), True, "Postfix accepts it: this account can log in.", ""),
+        ((), (_YES,), True, "Postfix accepts it: this account can log in.", ""),
         ((_NO,), (_NO,), False, "It fails at the back end, which refuses it.", "Because of it."),
         ((_YES, _NO), (_NO,), False, "It fails at the back end, which refuses it.", "Because of it."),
         ((_NO, _SILENT), (_NO,), False, "It fails at the back end, which can't be asked.", "Because of it."),
