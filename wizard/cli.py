@@ -125,7 +125,7 @@ def _apply(arguments: argparse.Namespace, root: Root) -> int:
     _must_be_root(root)
     if applying.unfinished(root) is None:
         applying.refuse_half_way(root)
-    password = _password(arguments)
+    password = _password(arguments) if arguments.no_test else _password_to_log_in(arguments)
     host = engine.observe(root)
     plan = engine.plan(policy, host)
     if plan.pending and not arguments.no_test:
@@ -207,7 +207,7 @@ def _rehearse(arguments: argparse.Namespace, root: Root) -> int:
     host = engine.observe(root)
     plan = engine.plan(policy, host)
     accounthints.refuse_shut_out(host, plan.whole.backend, arguments.user)
-    events = rehearsal.rehearse(plan, host, user=arguments.user, password=_password(arguments))
+    events = rehearsal.rehearse(plan, host, user=arguments.user, password=_password_to_log_in(arguments))
     results, code = [], _FAILED
     telling = report.Telling()
     for event in events:
@@ -259,7 +259,7 @@ def _test(arguments: argparse.Namespace, root: Root) -> int:
 
     if not root.live:
         raise HostError("--root connects to nothing, so there is nothing to test")
-    password = _password(arguments)
+    password = _password_to_log_in(arguments)
     telling = report.Telling()
     show = None if arguments.json else lambda result: _print(telling.result(result))
     results = verify.run(engine.observe(root), user=arguments.user, password=password, on_result=show)
@@ -364,6 +364,16 @@ def _password(arguments: argparse.Namespace) -> Secret | None:
     from wizard.passwordfile import read_password_file  # noqa: PLC0415
 
     return read_password_file(arguments.password_file, "--password-file") if arguments.password_file else None
+
+
+def _password_to_log_in(arguments: argparse.Namespace) -> Secret | None:
+    """Return the password of ``--user``: what the file holds, or what is typed on the terminal."""
+    password = _password(arguments)
+    if password or not arguments.user:
+        return password
+    if not sys.stdin.isatty():
+        raise PolicyError("--password-file", "must be given with --user, for there is no terminal to ask on")
+    return asking.password(arguments.user)
 
 
 _COMMANDS: Mapping[str, _Command] = {

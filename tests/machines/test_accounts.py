@@ -221,6 +221,13 @@ def test_the_layer_that_fails_is_named(machine: Machine) -> None:
         assert (elsewhere.status, "the system's own: adduser" in elsewhere.stderr) == (3, True)
     said, verdict = _check(machine, "alice", "wonder land")
     assert ([line[0] for line in said], verdict) == (["✓"] * 5, _BOTH)
+    nobody_to_ask = machine.run([LAUNCHER, "test", "--user", "alice"], check=False)
+    assert (nobody_to_ask.status, "--password-file: must be given" in nobody_to_ask.stderr) == (2, True)
+    with machine.interactive([LAUNCHER, "test", "--user", "alice"]) as terminal:
+        terminal.expect("Password for alice")
+        terminal.send("wonder land\r")
+        terminal.expect("submission: PLAIN, right password", timeout=30)
+        assert terminal.wait(timeout=60) == 0
     said, verdict = _check(machine, "alice", "mistyped")
     assert said == [
         "✗ saslauthd: NO PAM auth error",
