@@ -11,7 +11,7 @@ from wizard import accounthints, accountplaces, accounts, applying, engine, logt
 from wizard.errors import HostError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from screens.answers import Answers, Situation
     from wizard.applying import Handle
@@ -127,7 +127,7 @@ def log(situation: Situation) -> Follower:
     return logtail.Follower(logtail.discover(host.root, where), host.root)
 
 
-def lines_of(result: Result, results: Iterable[Result], lines: Iterable[Line]) -> list[Line]:
+def lines_of(result: Result, results: Iterable[Result], lines: Sequence[Line]) -> list[Line]:
     """Return the ``lines`` of the log that the test with this ``result`` caused."""
     attribution = logtail.Attribution({each.source_address for each in results})
-    return [line for line in lines if attribution.owner(line) == result.source_address]
+    return [line for line, owner in attribution.of(lines) if owner == result.source_address]

@@ -30,6 +30,7 @@ class Target:
     what in there takes in strangers, so that anybody may call as one of them.
     ``source_address``: where it must be called from; "": anywhere. ``knows_strangers``: whether the back end
     tells a user who does not exist from trouble of its own. ``silent``: why smtpd can't ask it, if it can't.
+    ``unfit``: what is wrong with its certificate or key, if that is known.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Target:
     source_address: str = ""
     knows_strangers: bool = True
     silent: str = ""
+    unfit: str = ""
 
     @property
     def has_tls(self) -> bool:
@@ -151,7 +153,7 @@ class Caller:
                 greeting = session.open()
             except SmtpError as error:
                 raise UnmetError(
-                    str(error), words.no_greeting(error, target.port, wrapper=target.wrapper)
+                    str(error), words.no_greeting(error, target.port, target.unfit, wrapper=target.wrapper)
                 ) from None
             _expect(greeting, words.greeting_refused(greeting))
             yield session, _greet(session)
@@ -168,12 +170,12 @@ class Caller:
             if self.target.wrapper or not self.target.has_tls:
                 yield session, before
                 return
-            start_tls(session, before)
+            start_tls(session, before, self.target.unfit)
             yield session, _greet(session)
 
 
-def start_tls(session: Session, capabilities: Capabilities) -> None:
-    """Begin TLS.
+def start_tls(session: Session, capabilities: Capabilities, unfit: str) -> None:
+    """Begin TLS; ``unfit``: what is wrong with the server's certificate, if that is known.
 
     Raises:
         UnmetError: it is not offered, is refused, or fails.
@@ -182,9 +184,9 @@ def start_tls(session: Session, capabilities: Capabilities) -> None:
     if not capabilities.starttls:
         raise UnmetError("STARTTLS is not offered", words.NO_STARTTLS)
     try:
-        _expect(session.starttls(), words.STARTTLS_REFUSED)
+        _expect(session.starttls(), words.starttls_refused(unfit))
     except SmtpError as error:
-        raise UnmetError(str(error), words.TLS_FAILED) from None
+        raise UnmetError(str(error), words.tls_failed(unfit)) from None
 
 
 def _greet(session: Session) -> Capabilities:

@@ -21,7 +21,7 @@ def certificate(caller: Caller) -> Seen:
     """The certificate is valid today, for the names the policy says, and the one in the file."""
     with caller.call() as (session, capabilities):
         if not caller.target.wrapper:
-            start_tls(session, capabilities)
+            start_tls(session, capabilities, caller.target.unfit)
         chain = session.tls.chain if session.tls else ()
     if not chain:
         raise UnmetError("no certificate", words.UNREADABLE_CERTIFICATE)

@@ -70,7 +70,7 @@ def tls_works(caller: Caller) -> Seen:
             reply = session.mail("")
             if reply.code != _TLS_FIRST:
                 return Seen(False, f"MAIL before TLS: {reply}", words.CLEAR_MAIL)
-        start_tls(session, capabilities)
+        start_tls(session, capabilities, caller.target.unfit)
         return Seen(True, _tls(session))
 
 

@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import recipes
+import recipes.tls
 from wizard import certificates, check_dovecot, check_networks, lookup, ours
 from wizard.check_caller import Target
 from wizard.errors import HostError, WizardError
@@ -90,6 +91,7 @@ def _target(host: Host, service: Service, smtpd: Service) -> Target:
         source_address=source or "",
         knows_strangers=_knows_strangers(host),
         silent=_silent(host),
+        unfit=_unfit(host),
     )
 
 
@@ -228,6 +230,15 @@ def _certificate(host: Host, service: Service) -> Certificate | None:
     files = chain or [value for name in single if (value := postfix.value(name, service)) not in ("", "none")]
     found = [certificate for path in files for certificate in _load(host, path)[:1]]
     return found[0] if len(found) == 1 else None
+
+
+def _unfit(host: Host) -> str:
+    """Return what keeps Postfix from using its certificate and key; empty if nothing is known to."""
+    files = recipes.tls.certificate_files(host.settled_postfix)
+    if len(files) != 2:  # noqa: PLR2004 - certificate and key
+        return ""
+    found = certificates.examine(files[0], files[1], (), host.root)
+    return next((one.message for one in found.problems if one.severity is certificates.Severity.ERROR), "")
 
 
 def _load(host: Host, path: str) -> tuple[Certificate, ...]:

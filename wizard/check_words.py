@@ -26,11 +26,11 @@ NO_STARTTLS = (
     "The service does not offer TLS. Set smtpd_tls_security_level to may or encrypt and see that the "
     "certificate and its key can be read; the log names what is wrong with them."
 )
-STARTTLS_REFUSED = (
+_STARTTLS_REFUSED = (
     "Postfix offers TLS but can't start it, mostly because the certificate or the key can't be loaded or do "
     "not belong together. The log has the reason."
 )
-TLS_FAILED = (
+_TLS_FAILED = (
     "The TLS handshake failed. Mostly the certificate or the key can't be loaded or they do not belong "
     "together, or the protocol versions are set too narrow (smtpd_tls_mandatory_protocols). The log has the "
     "reason, in a line with 'TLS' or 'fatal:'."
@@ -117,8 +117,21 @@ def unspoken(mechanism: str) -> str:
     return f"this program does not speak {mechanism}"
 
 
-def no_greeting(error: SmtpError, port: int, *, wrapper: bool) -> str:
-    """Explain why there is no greeting on ``port``; ``wrapper``: TLS from the start was expected."""
+def starttls_refused(unfit: str) -> str:
+    """Explain a STARTTLS that is refused; ``unfit``: what is wrong with the certificate, if that is known."""
+    return f"Postfix offers TLS but can't start it. {unfit}." if unfit else _STARTTLS_REFUSED
+
+
+def tls_failed(unfit: str) -> str:
+    """Explain a handshake that fails; ``unfit``: what is wrong with the certificate, if that is known."""
+    return f"The TLS handshake failed. {unfit}." if unfit else _TLS_FAILED
+
+
+def no_greeting(error: SmtpError, port: int, unfit: str, *, wrapper: bool) -> str:
+    """Explain why there is no greeting on ``port``; ``wrapper``: TLS from the start was expected.
+
+    ``unfit``: what is wrong with the certificate, if that is known.
+    """
     match error.trouble:
         case Trouble.REFUSED:
             return (
@@ -126,7 +139,8 @@ def no_greeting(error: SmtpError, port: int, *, wrapper: bool) -> str:
                 "stands in master.cf without a # before it, and that inet_interfaces covers this address."
             )
         case Trouble.TLS:
-            return f"{TLS_FAILED} Or this port speaks without TLS first: set smtpd_tls_wrappermode=yes."
+            plain = "Or this port speaks without TLS first: set smtpd_tls_wrappermode=yes."
+            return tls_failed(unfit) if unfit else f"{_TLS_FAILED} {plain}"
         case Trouble.TIMEOUT:
             return (
                 f"{_DEAD} Or looking up the client's name in the DNS hangs, or all smtpd processes are busy."

@@ -16,7 +16,7 @@ import psutil
 from wizard.loglines import Line, Severity, Splitter, from_journal, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from wizard.root import Root
@@ -250,6 +250,24 @@ class Attribution:
     def __init__(self, addresses: Collection[str]) -> None:
         self._addresses = frozenset(addresses)
         self._served: dict[int, str] = {}
+
+    def of(self, lines: Sequence[Line]) -> Iterable[tuple[Line, str | None]]:
+        """Return ``lines``, all in the log's order, with their owners.
+
+        What an smtpd says before it has a client, such as that its key does not fit, is its first client's.
+        """
+        owners = [self.owner(line) for line in lines]
+        early: dict[int, list[int]] = {}
+        begun: set[int] = set()
+        for number, line in enumerate(lines):
+            if line.daemon != "smtpd" or line.pid in begun:
+                continue
+            early.setdefault(line.pid, []).append(number)
+            if line.text.startswith(("connect from ", "disconnect from ")):
+                begun.add(line.pid)
+                for each in early[line.pid]:
+                    owners[each] = owners[each] or owners[number]
+        return zip(lines, owners, strict=True)
 
     def owner(self, line: Line) -> str | None:
         """Return the address that caused ``line``, None if it is nobody's. To be asked in the log's order."""

@@ -229,10 +229,12 @@ FAULTS = {
     "another key": Fault(
         "openssl genrsa -out /etc/postfix/mail.key 2048",
         {"smtp.tls", "submission.tls", "submissions.greeting"},
-        "belong together",
+        "/etc/postfix/mail.key: the key does not fit",
     ),
     "no certificate": Fault(
-        "rm /etc/postfix/mail.pem", {"smtp.tls", "submission.tls", "submissions.greeting"}, "can't be loaded"
+        "rm /etc/postfix/mail.pem",
+        {"smtp.tls", "submission.tls", "submissions.greeting"},
+        "/etc/postfix/mail.pem: No such file",
     ),
     "another certificate by SNI": Fault(
         "cd /etc/postfix; openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=mail.example.net "

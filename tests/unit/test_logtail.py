@@ -351,6 +351,20 @@ def test_what_ends_a_program_of_postfix_concerns_every_client(
         assert [problem.id for problem in run_log.problems("127.0.77.5")] == ["port-taken"]
 
 
+def test_what_smtpd_finds_wrong_before_its_first_client_is_that_ones() -> None:
+    misfit = "warning: key at index 1 in /etc/mail.key does not match next certificate"
+    lines = [
+        _said(misfit),
+        _said("warning: of somebody who was there before", 8),
+        _said("connect from unknown[127.0.77.5]"),
+        _said("disconnect from unknown[192.0.2.1]", 8),
+        _said("connect from unknown[127.0.77.5]", 8),
+        _said(misfit, 9),
+    ]
+    owners = [owner for _, owner in Attribution(("127.0.77.5",)).of(lines)]
+    assert owners == ["127.0.77.5", None, "127.0.77.5", None, "127.0.77.5", None]
+
+
 def test_a_line_can_name_its_client_without_brackets() -> None:
     owner = Attribution(("127.0.77.5",)).owner
     assert owner(_said("warning: hostname localhost does not resolve to address 127.0.77.5")) == "127.0.77.5"
