@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
 _LATE = 0.4  # seconds that a line may come after the reply it belongs to
 _TRIES = 5  # so often that is waited for, where the log must have something
+_LATEST = 2.0  # seconds after the end of a test that its last line is waited for
+_PAUSE = 0.05  # seconds
 _MOST = 2  # problems; the first ones are the cause, the rest follows from them
+_SHOWN = 5  # lines
 _SERIOUS = (Severity.PANIC, Severity.FATAL, Severity.ERROR, Severity.WARNING)
 _ENDS = (Severity.PANIC, Severity.FATAL)  # of Postfix's programs; what ends one of them concerns every client
+_LAST_WORDS = ("disconnect from ", "fatal: ", "panic: ")  # of smtpd, to one client
 
 
 class RunLog:
@@ -42,30 +46,51 @@ class RunLog:
         self._follower.close()
 
     def explained(self, result: Result) -> Result:
-        """Return ``result``, with the causes that the log names if it failed."""
+        """Return ``result``, with the causes that the log names and the lines it has, if it failed."""
         if result.ok:
             return result
-        found = self.problems(result.source_address)
-        causes = [f"The log says: {problem.cause} {problem.remedy}" for problem in found]
-        return replace(result, explanation=" ".join([result.explanation, *causes]).strip())
+        self._catch_up(result)
+        causes = tuple(f"{problem.cause} {problem.remedy}" for problem in self._worst(result.source_address))
+        return replace(result, causes=causes, log=tuple(self._last_lines(result.source_address)))
 
     def problems(self, client: str = "") -> tuple[explain.Problem, ...]:
         """Return the worst that the log says of ``client``, an address, and of who can't name a client."""
         time.sleep(_LATE)
-        self._lines += self._follower.poll()
-        found = {problem.id: problem for problem in self._problems(client)}
-        return tuple(sorted(found.values(), key=lambda problem: _SERIOUS.index(problem.severity))[:_MOST])
+        self._read()
+        return self._worst(client)
 
     def awaited(self, client: str = "") -> tuple[explain.Problem, ...]:
         """Return the same, and give a log that was opened just now some time to have something."""
         tries = (self.problems(client) for _ in range(_TRIES))
         return next((found for found in tries if found), ())
 
+    def _read(self) -> None:
+        self._lines += self._follower.poll()
+
+    def _catch_up(self, result: Result) -> None:
+        """Read until smtpd has said its last word to this client, for then all that led to it is there."""
+        while True:
+            self._read()
+            said = (line.text for line in self._of(result.source_address))
+            if any(text.startswith(_LAST_WORDS) for text in said) or time.time() > result.ended + _LATEST:
+                return
+            time.sleep(_PAUSE)
+
+    def _of(self, client: str) -> Iterator[Line]:
+        owned = logtail.Attribution({client}).of(self._lines)
+        return (line for line, owner in owned if owner == client)
+
+    def _last_lines(self, client: str) -> list[str]:
+        told = [explain.as_logged(line) for line in self._of(client) if not explain.routine(line)]
+        return told[-_SHOWN:]
+
+    def _worst(self, client: str) -> tuple[explain.Problem, ...]:
+        found = {problem.id: problem for problem in self._problems(client)}
+        return tuple(sorted(found.values(), key=lambda problem: _SERIOUS.index(problem.severity))[:_MOST])
+
     def _problems(self, client: str) -> Iterator[explain.Problem]:
         """Yield the problems in lines that ``client`` caused, and in those of who can't name a client."""
-        attribution = logtail.Attribution({client})
-        for line in self._lines:
-            owner = attribution.owner(line)
+        for line, owner in logtail.Attribution({client}).of(self._lines):
             if owner is None and line.program.startswith("postfix") and line.severity not in _ENDS:
                 continue
             problem = explain.explain(line)

@@ -73,7 +73,8 @@ class Result:
 
     ``broken``: it failed because the conversation could not go on. ``started`` and ``ended`` are seconds
     since the epoch; ``dialogue`` is who said what, without secrets; ``source_address`` is the client's
-    address, which Postfix logs.
+    address, which Postfix logs. ``explanation`` is told from the server's reply, ``causes`` from the log;
+    ``log``: the last lines of it that the test caused.
     """
 
     check: Check
@@ -86,6 +87,13 @@ class Result:
     started: float
     ended: float
     source_address: str
+    causes: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
+
+    @property
+    def why(self) -> str:
+        """All that is known of why it failed."""
+        return " ".join([self.explanation, *(f"The log says: {cause}" for cause in self.causes)]).strip()
 
     @property
     def id(self) -> str:
@@ -189,8 +197,9 @@ def as_json(results: Sequence[Result]) -> dict[str, object]:
             "ok": result.ok,
             "expected": result.expected,
             "observed": result.observed,
-            "explanation": result.explanation,
+            "explanation": result.why,
             "skipped": result.skipped,
+            "log": result.log,
         }
         for result in results
     ]

@@ -80,6 +80,8 @@ def _pack(result: Result) -> dict[str, object]:
         "dialogue": [[str(way), text] for way, text in result.dialogue],
         "times": [result.started, result.ended],
         "source_address": result.source_address,
+        "causes": result.causes,
+        "log": result.log,
     }
 
 
@@ -97,6 +99,8 @@ def _unpack(fields: dict[str, Any]) -> Result:
         started=started,
         ended=ended,
         source_address=fields["source_address"],
+        causes=tuple(fields["causes"]),
+        log=tuple(fields["log"]),
     )
 
 

@@ -100,9 +100,14 @@ def _explanation(entry: Mapping[str, str], ends: Mapping[str, str]) -> Explanati
     )
 
 
+def routine(line: Line) -> bool:
+    """Whether ``line`` says that all goes well, or nothing that needs a second look."""
+    return bool(_ROUTINE.match(line.text))
+
+
 def explain(line: Line) -> Problem | None:
     """Return the problem that ``line`` shows; None if it shows none, or none that is known."""
-    if _ROUTINE.match(line.text):
+    if routine(line):
         return None
     line, times = _told(line)
     for explanation in explanations():
@@ -113,7 +118,7 @@ def explain(line: Line) -> Problem | None:
                 explanation.severity,
                 explanation.cause.format_map(values),
                 explanation.remedy.format_map(values),
-                _example(line),
+                as_logged(line),
                 times,
                 line.stamp,
                 line.stamp,
@@ -180,7 +185,9 @@ def _unexplained(line: Line, times: int) -> Problem | None:
     said = line.text[:_LONGEST_VALUE]
     cause = f"The Postfix program {line.daemon} ended. It said: {said}"
     remedy = "Look for the words in `man 5 postconf` and in the lines before; `postfix check` may know more."
-    return Problem("unexplained", line.severity, cause, remedy, _example(line), times, line.stamp, line.stamp)
+    return Problem(
+        "unexplained", line.severity, cause, remedy, as_logged(line), times, line.stamp, line.stamp
+    )
 
 
 def _quoted(value: str) -> str:
@@ -188,6 +195,7 @@ def _quoted(value: str) -> str:
     return shlex.quote(value[:_LONGEST_VALUE]) if value else ""
 
 
-def _example(line: Line) -> str:
+def as_logged(line: Line) -> str:
+    """Return ``line`` as it stands in the log, without time and host."""
     program = f"{line.program}[{line.pid}]: " if line.pid else f"{line.program}: " if line.program else ""
     return f"{program}{line.text}"[:_LONGEST_EXAMPLE]

@@ -146,8 +146,18 @@ class Telling:
         if not result.ok:
             yield f"    expected  {result.expected}"
             yield from _wrapped("    observed  ", result.observed)
-            first = self._told.setdefault(result.explanation, title)
-            yield from _wrapped("    why       ", result.explanation if first == title else f"as in {first}")
+            yield from self._causes(result, title)
+            for number, line in enumerate(result.log):
+                yield from _wrapped("    log       " if not number else " " * 14, shown(line))
+
+    def _causes(self, result: Result, title: str) -> Iterator[str]:
+        """Yield why the test called ``title`` failed, or which ones failed for the same reasons."""
+        texts = {"why": result.explanation, "log says": " ".join(result.causes)}
+        firsts = {label: self._told.setdefault(text, title) for label, text in texts.items() if text}
+        if title != firsts.get("why") == firsts.get("log says"):
+            del firsts["log says"]
+        for label, first in firsts.items():
+            yield from _wrapped(f"    {label:<10}", texts[label] if first == title else f"as in {first}")
 
 
 def _wrapped(label: str, text: str) -> list[str]:

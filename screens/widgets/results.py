@@ -122,5 +122,5 @@ def _explanation(result: Result) -> Iterator[str]:
         return
     yield f"expected {shown(result.expected)}"
     yield f"got      {shown(result.observed)}"
-    if result.explanation:
-        yield f"why      {shown(result.explanation)}"
+    if result.why:
+        yield f"why      {shown(result.why)}"

@@ -150,6 +150,33 @@ def test_the_command_line_says_a_reason_once() -> None:
     assert told[-1] == "    why       as in submission: PLAIN, right password"
 
 
+def test_the_command_line_says_what_the_log_knows_once_and_shows_each_ones_lines() -> None:
+    with listening(by(POSTFIX, lambda _: b"454 4.7.0 Temporary\r\n")) as target:
+        found = results(target)
+    causes, log = ("The directory is down. Start it.",), ("smtpd[7]: warning: \x1b[31m", "smtpd[7]: more")
+    telling = report.Telling()
+    first, second = (
+        list(telling.result(replace(found[name], causes=causes, log=log)))
+        for name in ("plain.right", "plain.wrong")
+    )
+    assert first[-3:] == [
+        "    log says  The directory is down. Start it.",
+        "    log       smtpd[7]: warning: ?[31m",
+        "              smtpd[7]: more",
+    ]
+    assert second[-3] == "    why       as in submission: PLAIN, right password"
+    last = list(telling.result(replace(found["plain.wrong"], explanation="Another.", causes=causes)))
+    assert last[-2:] == ["    why       Another.", "    log says  as in submission: PLAIN, right password"]
+
+
+def test_a_key_that_does_not_fit_is_named_where_tls_fails() -> None:
+    ehlo = b"250-mail.example.net\r\n250 STARTTLS\r\n"
+    refusing = {**POSTFIX, "EHLO": ehlo, "STARTTLS": b"454 4.7.0 TLS not available due to local problem\r\n"}
+    with listening(by(refusing)) as target:
+        found = results(replace(target, tls="may", auth_after_tls=("PLAIN",), unfit="mail.key does not fit"))
+    assert found["tls"].explanation.endswith("can't start it. mail.key does not fit.")
+
+
 def test_an_open_relay_is_called_one() -> None:
     with listening(relaying("250 2.1.5 Ok")) as target:
         found = results(target)
@@ -427,7 +454,7 @@ def test_json_has_what_is_promised() -> None:
     assert made["ok"] is True
     tests = made["tests"]
     assert isinstance(tests, list)
-    keys = {"id", "service", "ok", "expected", "observed", "explanation", "skipped"}
+    keys = {"id", "service", "ok", "expected", "observed", "explanation", "skipped", "log"}
     assert all(set(test) == keys for test in tests)
     assert len({test["id"] for test in tests}) == len(tests)
 
