@@ -31,8 +31,14 @@ if TYPE_CHECKING:
     from wizard.secret import Secret
 
 _PATIENCE = 20.0  # seconds
-_SAYS_NOTHING = ("pam-refused", "saslauthd-refused")
 _WRONG = "The password is wrong."
+_WRONG_OR_HASH = (
+    "The password is wrong, or a hash of it is kept there: it must be readable, for a hash never matches."
+)
+_UNSEEN = (
+    "smtpd does not find it where it looks: inside a chroot that is /var/spool/postfix/etc/sasldb2. "
+    "postfix-auth apply makes both one file."
+)
 _UNKNOWN = "There is no such account, or not in this realm: see that the user name is typed in full."
 _NO_QUERY = (
     "The database {0.database} does not take the query (sql_select in smtpd.conf): its table and columns "
@@ -76,8 +82,7 @@ def _tried(where: str, reply: Reply, said: str, why: str = "") -> Tried:
 
 def _from_log(log: RunLog) -> str:
     """Return what the log knows beyond that somebody was refused."""
-    found = [problem for problem in log.awaited() if problem.id not in _SAYS_NOTHING]
-    return " ".join(f"The log says: {problem.cause} {problem.remedy}" for problem in found)
+    return " ".join(f"The log says: {problem.cause} {problem.remedy}" for problem in log.awaited())
 
 
 # saslauthd
@@ -129,16 +134,17 @@ def _libsasl(host: Host, backend: Backend, name: str, password: Secret) -> Tried
     """Have libsasl check the password, set up as this host's smtpd sets it up."""
     answer = lookup.check_in_force(host, timeout=_PATIENCE, user=name, password=password.reveal())
     where = f"libsasl as smtpd asks it{', in the chroot' if lookup.in_chroot(host) else ''}"
+    in_sasldb = isinstance(backend, AuxpropSasldb)
     if answer.right:
         return _tried(where, Reply.ACCEPTED, "the password is right")
     if answer.unknown and isinstance(backend, AuxpropSql) and (said := sql_words.complaint(answer)):
         return _tried(where, Reply.SILENT, said, _NO_QUERY.format(backend))
     if answer.unknown:
-        return _tried(where, Reply.REFUSED, "no such user", _UNKNOWN)
+        return _tried(where, Reply.REFUSED, "no such user", _UNSEEN if in_sasldb else _UNKNOWN)
     if answer.refused and isinstance(backend, AuxpropLdapdb) and _refuses_proxy(host):
         return _tried(where, Reply.SILENT, f"{backend.id} is not let in", _NO_PROXY.format(backend))
     if answer.refused:
-        return _tried(where, Reply.REFUSED, "wrong password", _WRONG)
+        return _tried(where, Reply.REFUSED, "wrong password", _WRONG if in_sasldb else _WRONG_OR_HASH)
     said = answer.said[-1] if answer.said else "no answer"
     return _tried(where, Reply.SILENT, said, recipes.shown(type(backend)).silent.format(backend))
 

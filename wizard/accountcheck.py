@@ -49,7 +49,7 @@ def check(host: Host, name: str, password: Secret, tell: Callable[[Tried], None]
 
 def _logins(every: Sequence[Check], behind: Sequence[Tried]) -> list[Check]:
     """Return the log-ins to try; of an account that was refused not many, for that may lock it."""
-    right = [each for each in every if each.name.endswith(".right")]
+    right = [each for each in every if each.admits]
     if all(each.reply is not Reply.REFUSED for each in behind):
         return right
     first = [each for each in right if each.target == right[0].target]

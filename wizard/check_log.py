@@ -5,6 +5,7 @@ A directory that is down and a wrong password are the same 535 to the client; sa
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -28,6 +29,10 @@ _MOST = 2  # problems; the first ones are the cause, the rest follows from them
 _SHOWN = 5  # lines
 _SERIOUS = (Severity.PANIC, Severity.FATAL, Severity.ERROR, Severity.WARNING)
 _ENDS = (Severity.PANIC, Severity.FATAL)  # of Postfix's programs; what ends one of them concerns every client
+_FAULTS = (Severity.PANIC, Severity.FATAL, Severity.ERROR)
+#: Problems that say no more than the reply: somebody was refused.
+_SAYS_NOTHING = ("wrong-password", "digest-wrong", "pam-refused", "saslauthd-refused")
+_USER = re.compile(r"Authentication failed for (?P<user>[^:]*): ")  # saslauthd on a directory
 _LAST_WORDS = ("disconnect from ", "fatal: ", "panic: ")  # of smtpd, to one client
 
 
@@ -50,19 +55,26 @@ class RunLog:
         if result.ok:
             return result
         self._catch_up(result)
-        causes = tuple(f"{problem.cause} {problem.remedy}" for problem in self._worst(result.source_address))
+        causes = tuple(map(_words, self._worst(result.source_address)))
         return replace(result, causes=causes, log=tuple(self._last_lines(result.source_address)))
 
-    def problems(self, client: str = "") -> tuple[explain.Problem, ...]:
-        """Return the worst that the log says of ``client``, an address, and of who can't name a client."""
-        time.sleep(_LATE)
-        self._read()
-        return self._worst(client)
+    def faults(self, result: Result, user: str) -> tuple[str, ...]:
+        """Return why the password of ``user`` could not be checked at all, as far as the log says."""
+        self._catch_up(result)
+        found = self._problems(result.source_address, user)
+        return tuple(dict.fromkeys(_words(problem) for problem in found if problem.severity in _FAULTS))
 
     def awaited(self, client: str = "") -> tuple[explain.Problem, ...]:
-        """Return the same, and give a log that was opened just now some time to have something."""
-        tries = (self.problems(client) for _ in range(_TRIES))
-        return next((found for found in tries if found), ())
+        """Return the worst that the log says of ``client``, an address, and of who can't name a client.
+
+        A log that was opened just now is given some time to have something.
+        """
+        for _ in range(_TRIES):
+            time.sleep(_LATE)
+            self._read()
+            if any(self._problems(client)):
+                break
+        return self._worst(client)
 
     def _read(self) -> None:
         self._lines += self._follower.poll()
@@ -85,14 +97,25 @@ class RunLog:
         return told[-_SHOWN:]
 
     def _worst(self, client: str) -> tuple[explain.Problem, ...]:
-        found = {problem.id: problem for problem in self._problems(client)}
+        found = {problem.id: problem for problem in self._problems(client) if problem.id not in _SAYS_NOTHING}
         return tuple(sorted(found.values(), key=lambda problem: _SERIOUS.index(problem.severity))[:_MOST])
 
-    def _problems(self, client: str) -> Iterator[explain.Problem]:
-        """Yield the problems in lines that ``client`` caused, and in those of who can't name a client."""
+    def _problems(self, client: str, user: str = "") -> Iterator[explain.Problem]:
+        """Yield the problems in lines that ``client`` caused, and in those of who can't name a client.
+
+        ``user``: only what may concern this one's password, so not another's, nor another program's end.
+        """
         for line, owner in logtail.Attribution({client}).of(self._lines):
-            if owner is None and line.program.startswith("postfix") and line.severity not in _ENDS:
+            alien = owner is None and line.program.startswith("postfix")
+            if alien and (user or line.severity not in _ENDS):
+                continue
+            named = _USER.match(line.text)
+            if user and named and named["user"].partition("@")[0] != user.partition("@")[0]:
                 continue
             problem = explain.explain(line)
             if problem and problem.severity in _SERIOUS:
                 yield problem
+
+
+def _words(problem: explain.Problem) -> str:
+    return f"{problem.cause} {problem.remedy}"

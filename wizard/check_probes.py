@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 #: A stranger's destination: no server takes mail for it (RFC 2606, RFC 7505), and the DNS knows it.
 _ELSEWHERE = "postfix-auth-test@example.com"
-_NOBODY = "postfix-auth-test"
+#: A user that no back end knows.
+NOBODY = "postfix-auth-test"
 #: A password that nobody has. Always the same, for Dovecot lets an address wait longer with each new wrong
 #: one, soon longer than Postfix waits for Dovecot.
 _NOBODYS = "postfix-auth-test: a wrong password"
@@ -112,7 +113,7 @@ def wrong_password(caller: Caller, mechanism: str, user: str) -> Seen:
     with caller.call_securely() as (session, capabilities):
         if mechanism not in capabilities.auth:
             return Seen(True, offered(capabilities.auth), skipped=words.NOT_OFFERED)
-        reply = _log_in(session, mechanism, Account(user or _NOBODY, Secret(_NOBODYS)))
+        reply = _log_in(session, mechanism, Account(user or NOBODY, Secret(_NOBODYS)))
         if reply.temporary and not user and not caller.target.knows_strangers:
             return Seen(True, str(reply), skipped=words.NOT_SAID_OF_STRANGERS)
         ok = reply.code == _WRONG_PASSWORD and "no mechanism" not in reply.text.lower()

@@ -66,6 +66,16 @@ class Check:
         """The service it tests, by its name in master.cf."""
         return self.target.name
 
+    @property
+    def admits(self) -> bool:
+        """Whether it expects the right password to let somebody in."""
+        return self.name.endswith(".right")
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it expects a wrong password to let nobody in."""
+        return self.name.endswith(".wrong")
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

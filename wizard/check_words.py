@@ -67,6 +67,13 @@ HANGING_LOGIN = (
     "see that no saslauthd process is left, and start it again. Behind it a directory, database or IMAP "
     "server may hang."
 )
+REFUSES_EVERYBODY = (
+    "Refused, but so is everybody, whatever the password: what verifies passwords does not do its work."
+)
+ACCEPTED_BEHIND = (
+    "The back end itself accepts this password. So Postfix asks for another name or realm "
+    "(smtpd_sasl_local_domain), or asks somebody else: see postfix-auth status."
+)
 BROKEN_MECHANISM = (
     "The server broke the rules of the mechanism. If it did not prove that it knows the password, it may "
     "not be the server it claims to be."
@@ -86,7 +93,7 @@ WRONG_NAME = (
 UNREADABLE_CERTIFICATE = "What Postfix shows is no certificate; replace the file and reload Postfix."
 
 # why something was not tested
-NO_ACCOUNT = "no account to log in with: give one with --user and --password-file"
+NO_ACCOUNT = "no account to log in with: --user NAME"
 NOT_IN_CLEAR = "the password would cross the network unencrypted"
 NOT_SAID_OF_STRANGERS = "the directory does not say of unknown users that there are none: see the plan's note"
 NO_STRANGER = "this host has no address outside mynetworks to call from"
@@ -188,9 +195,8 @@ def login_refused(reply: Reply, mechanism: str, silent: str) -> str:
         )
     if reply.code == _WRONG_PASSWORD and mechanism in PLAINTEXT:
         return (
-            "The password was refused. Check user name and password; the realm (smtpd_sasl_local_domain, "
-            "and -r of saslauthd); that the back end itself works, for one that is down says the same; and "
-            "where passwords are kept in sasldb, that a chrooted smtpd has it inside its chroot."
+            "The password was refused. Check user name, realm (smtpd_sasl_local_domain) and password; that "
+            "the back end works, for one that is down says the same; and that a chrooted smtpd sees it."
         )
     if reply.code == _WRONG_PASSWORD:
         return (

@@ -265,6 +265,8 @@ def _test(arguments: argparse.Namespace, root: Root) -> int:
     results = verify.run(engine.observe(root), user=arguments.user, password=password, on_result=show)
     if arguments.json:
         _as_json(as_json(results))
+    else:
+        _print([telling.sum()])
     return _DONE if all(result.ok for result in results) else _FAILED
 
 

@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from wizard.accountverdict import Reply
+from wizard.check_words import NO_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -125,20 +126,26 @@ class Telling:
 
     def __init__(self) -> None:
         self._told: dict[str, str] = {}
+        self._results: list[Result] = []
+        self._expected = 0
 
     def event(self, event: Event) -> Iterator[str]:
         """Yield what a process that applies has told, in words."""
         if event.kind == "step":
             yield f"[{event.number}/{event.total}] {shown(event.text)}"
         elif event.kind == "testing":
+            self._expected = event.total
             yield f"{event.text}: {event.total} tests"
         elif event.result:
             yield from self.result(event.result)
+            if len(self._results) == self._expected:
+                yield self.sum()
         else:
             yield from (shown(line) for line in event.text.splitlines())
 
     def result(self, result: Result) -> Iterator[str]:
         """Yield one line, and under a failure what was expected, seen, and why."""
+        self._results.append(result)
         mark = _SKIPPED if result.skipped else "✓" if result.ok else "✗"
         tail = f" (skipped: {result.skipped})" if result.skipped else ""
         title = f"{result.service}: {result.check.title}"
@@ -150,11 +157,25 @@ class Telling:
             for number, line in enumerate(result.log):
                 yield from _wrapped("    log       " if not number else " " * 14, shown(line))
 
+    def sum(self) -> str:
+        """Return how many tests passed, failed and were skipped, and whether a log-in was tried at all."""
+        skipped = sum(bool(each.skipped) for each in self._results)
+        failed = sum(not each.ok for each in self._results)
+        counts = {"passed": len(self._results) - skipped - failed, "failed": failed, "skipped": skipped}
+        told = ", ".join(f"{count} {how}" for how, count in counts.items() if count)
+        return f"{len(self._results)} tests: {told}{self._untried()}"
+
+    def _untried(self) -> str:
+        logins = {each.skipped for each in self._results if each.check.admits}
+        if not logins or "" in logins:
+            return ""
+        return " (no login was tried: --user NAME)" if NO_ACCOUNT in logins else " (no login was tried)"
+
     def _causes(self, result: Result, title: str) -> Iterator[str]:
         """Yield why the test called ``title`` failed, or which ones failed for the same reasons."""
         texts = {"why": result.explanation, "log says": " ".join(result.causes)}
         firsts = {label: self._told.setdefault(text, title) for label, text in texts.items() if text}
-        if title != firsts.get("why") == firsts.get("log says"):
+        if "why" in firsts and firsts["why"] == firsts.get("log says") != title:
             del firsts["log says"]
         for label, first in firsts.items():
             yield from _wrapped(f"    {label:<10}", texts[label] if first == title else f"as in {first}")

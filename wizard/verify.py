@@ -11,6 +11,7 @@ import psutil
 import recipes
 from wizard import accounts, checks
 from wizard.check_caller import Account
+from wizard.check_cause import Causes
 from wizard.check_log import RunLog
 from wizard.check_networks import stranger
 from wizard.check_targets import targets
@@ -48,12 +49,13 @@ def run(
     told: dict[Check, Result] = {}
     with RunLog(host) as log, _account(host, user, password) as account:
         _await(called)
+        causes = Causes(host, account, log)
         wanted = checks.derive(called, account, stranger_source=stranger(host))
         if on_checks:
             on_checks(wanted)
 
         def tell(result: Result) -> None:
-            told[result.check] = log.explained(result)
+            told[result.check] = causes.judged(result)
             if on_result:
                 on_result(told[result.check])
 

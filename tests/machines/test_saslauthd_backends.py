@@ -285,6 +285,10 @@ def test_a_directory_that_fails_later_is_named_as_the_cause(boot: Boot, trouble:
     assert "✗ saslauthd: NO" in checked.stdout
     assert "It fails at the back end" in checked.stdout
     assert cause in " ".join(checked.stdout.split())
+    # without a user too, where it refuses everybody and says so; of one who is not there it says no more
+    found = machine.run([LAUNCHER, "test"], check=False).stdout
+    assert ("what verifies passwords does not do its work" in found) == ("no entry" not in cause)
+    assert "(no login was tried: --user NAME)" in found
 
 
 def test_what_the_tests_refuse_leaves_the_host_as_it_was(boot: Boot) -> None:

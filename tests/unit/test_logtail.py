@@ -348,7 +348,7 @@ def test_what_ends_a_program_of_postfix_concerns_every_client(
     with check_log.RunLog(host) as run_log:
         _append(log, _HEAD + "warning: SASL authentication failure: another client's\n")
         _append(log, f"{_MASTER}fatal: bind 0.0.0.0 port 465: Address already in use\n")
-        assert [problem.id for problem in run_log.problems("127.0.77.5")] == ["port-taken"]
+        assert [problem.id for problem in run_log.awaited("127.0.77.5")] == ["port-taken"]
 
 
 def test_what_smtpd_finds_wrong_before_its_first_client_is_that_ones() -> None:
