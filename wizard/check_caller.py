@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from wizard import check_words as words
 from wizard.errors import WizardError
+from wizard.listening import open_ports
 from wizard.smtp import Capabilities, Reply, Session, Way
-from wizard.smtp_wire import SmtpError
+from wizard.smtp_wire import SmtpError, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,9 +153,7 @@ class Caller:
             try:
                 greeting = session.open()
             except SmtpError as error:
-                raise UnmetError(
-                    str(error), words.no_greeting(error, target.port, target.unfit, wrapper=target.wrapper)
-                ) from None
+                raise UnmetError(str(error), _silence(target, error)) from None
             _expect(greeting, words.greeting_refused(greeting))
             yield session, _greet(session)
 
@@ -172,6 +171,13 @@ class Caller:
                 return
             start_tls(session, before, self.target.unfit)
             yield session, _greet(session)
+
+
+def _silence(target: Target, error: SmtpError) -> str:
+    """Explain why ``target`` does not greet."""
+    if error.trouble in (Trouble.REFUSED, Trouble.UNANSWERED, Trouble.UNREACHABLE):
+        return words.no_connection(error, target.port, listening=target.port in open_ports())
+    return words.no_greeting(error, target.port, target.unfit, wrapper=target.wrapper)
 
 
 def start_tls(session: Session, capabilities: Capabilities, unfit: str) -> None:

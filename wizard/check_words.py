@@ -134,17 +134,28 @@ def tls_failed(unfit: str) -> str:
     return f"The TLS handshake failed. {unfit}." if unfit else _TLS_FAILED
 
 
+def no_connection(error: SmtpError, port: int, *, listening: bool) -> str:
+    """Explain why nobody gets through to ``port``; ``listening``: whether somebody waits there."""
+    filtered = f"a packet filter keeps connections to port {port} away (nft list ruleset)"
+    unanswered = error.trouble is Trouble.UNANSWERED
+    if listening:
+        full = f", or too many wait there already (ss -ltn sport = :{port}, Recv-Q)" if unanswered else ""
+        return f"Something listens there, but {filtered}{full}."
+    if error.trouble is Trouble.UNREACHABLE:
+        return "There is no way to that address from here: see the interfaces and inet_interfaces."
+    also = f" Besides, {filtered}." if unanswered else ""
+    return (
+        f"Nothing listens on port {port}. See that Postfix runs (postfix status), that the service stands in "
+        f"master.cf without a # before it, and that inet_interfaces covers this address.{also}"
+    )
+
+
 def no_greeting(error: SmtpError, port: int, unfit: str, *, wrapper: bool) -> str:
     """Explain why there is no greeting on ``port``; ``wrapper``: TLS from the start was expected.
 
     ``unfit``: what is wrong with the certificate, if that is known.
     """
     match error.trouble:
-        case Trouble.REFUSED:
-            return (
-                f"Nothing listens on port {port}. See that Postfix runs (postfix status), that the service "
-                "stands in master.cf without a # before it, and that inet_interfaces covers this address."
-            )
         case Trouble.TLS:
             plain = "Or this port speaks without TLS first: set smtpd_tls_wrappermode=yes."
             return tls_failed(unfit) if unfit else f"{_TLS_FAILED} {plain}"
@@ -155,9 +166,7 @@ def no_greeting(error: SmtpError, port: int, unfit: str, *, wrapper: bool) -> st
             )
         case Trouble.CLOSED:
             return _DEAD
-        case Trouble.UNREACHABLE:
-            return "There is no way to that address from here: see the interfaces and inet_interfaces."
-        case Trouble.PROTOCOL:
+        case _:
             return f"What listens on port {port} is not Postfix; find it with: ss -ltnp sport = :{port}"
 
 

@@ -23,6 +23,7 @@ class Trouble(StrEnum):
     """Why a conversation ended before its time."""
 
     REFUSED = "connection refused"
+    UNANSWERED = "no answer"
     UNREACHABLE = "not reachable"
     CLOSED = "closed by the server"
     TIMEOUT = "no answer in time"
@@ -75,7 +76,7 @@ class Wire:
         except ConnectionRefusedError:
             raise SmtpError(Trouble.REFUSED, f"connecting to {host} port {port}") from None
         except TimeoutError:
-            raise SmtpError(Trouble.TIMEOUT, f"connecting to {host} port {port}") from None
+            raise SmtpError(Trouble.UNANSWERED, f"connecting to {host} port {port}") from None
         except OSError as error:
             detail = error.strerror or str(error)
             raise SmtpError(Trouble.UNREACHABLE, f"connecting to {host} port {port}", detail) from None

@@ -6,8 +6,6 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import psutil
-
 import recipes
 from wizard import accounts, checks
 from wizard.check_caller import Account
@@ -16,6 +14,7 @@ from wizard.check_log import RunLog
 from wizard.check_networks import stranger
 from wizard.check_targets import targets
 from wizard.choices import owns_accounts
+from wizard.listening import open_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -85,13 +84,5 @@ def _await(called: Sequence[Target]) -> None:
     """Wait a little until every port is open; whether it is then, the tests tell."""
     wanted = {target.port for target in called}
     deadline = time.monotonic() + _PATIENCE
-    while not wanted <= _open_ports() and time.monotonic() < deadline:
+    while not wanted <= open_ports() and time.monotonic() < deadline:
         time.sleep(0.1)
-
-
-def _open_ports() -> set[int]:
-    return {
-        connection.laddr.port
-        for connection in psutil.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.laddr
-    }

@@ -19,10 +19,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wizard import certificates, checks, report
+from wizard import certificates, checks, report, smtp
 from wizard.check_caller import Account, Target
 from wizard.check_certificate import judge
 from wizard.secret import Secret
+from wizard.smtp_wire import SmtpError, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -302,6 +303,22 @@ def test_nobody_listens() -> None:
     found = results(target)
     assert failed(found) == {"greeting"}
     assert "Nothing listens" in found["greeting"].explanation
+
+
+@pytest.mark.parametrize("trouble", [Trouble.REFUSED, Trouble.UNANSWERED, Trouble.UNREACHABLE])
+def test_where_somebody_listens_a_packet_filter_keeps_us_away(
+    trouble: Trouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unconnected(*_: object, **__: object) -> None:
+        raise SmtpError(trouble, "connecting")
+
+    monkeypatch.setattr(smtp, "Wire", unconnected)
+    with listening(silence) as target:
+        found = results(target)["greeting"]
+        assert found.explanation.startswith("Something listens there, but a packet filter")
+    found = results(target)["greeting"]
+    assert not found.explanation.startswith("Something listens there")
+    assert ("packet filter" in found.explanation) == (trouble is Trouble.UNANSWERED)
 
 
 def test_control_characters_never_get_through() -> None:
