@@ -19,6 +19,7 @@ from screens.widgets.pane import Pane
 from screens.widgets.step import Step, Words
 from screens.widgets.text import SIGNS, shown
 from wizard.choices import Choice
+from wizard.doing_words import DOING
 from wizard.passwordfile import kept
 
 if TYPE_CHECKING:
@@ -32,23 +33,6 @@ _WAYS_ON = (
     "esc goes back to change the answer. s saves the answers as a policy: once what is missing is there, "
     "postfix-auth apply -p FILE does what they say."
 )
-#: What is done, where the name of what it is done to does not say it.
-_DOING = {
-    "create-group": "make",
-    "join-group": "join",
-    "stat-override": "keep mode of",
-    "make-directory": "make",
-    "make-link": "link",
-    "share-secrets": "share",
-    "make-certificate": "make",
-    "build-table": "build",
-    "quit-group": "leave",
-    "delete-group": "remove",
-    "return-secrets": "move back",
-    "drop-link": "remove",
-    "drop-override": "no more mode of",
-    "drop-directory": "remove",
-}
 
 
 class ReviewStep(Step):
@@ -180,7 +164,7 @@ class ReviewStep(Step):
 def _label(kind: str, target: str) -> str:
     """Say what is done to what, briefly: of a path its last two parts."""
     name = "/".join(target.split("/")[-2:]) if target.startswith("/") else target
-    return f"{_DOING.get(kind, '')} {name}".strip()
+    return f"{DOING.get(kind, '')} {name}".strip()
 
 
 def _size(diff: str) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from wizard import drift, journal, keeper, lock, services
 from wizard.changes import KINDS, InstallPackages, RestartService, WriteFile, codec
+from wizard.doing_words import doing
 from wizard.errors import WizardError, unforeseen
 from wizard.events import Teller
 from wizard.journal import State
@@ -131,7 +132,7 @@ class Applier:
 
     def _make(self, changes: Sequence[Change]) -> None:
         for number, change in enumerate(changes, 1):
-            self.tell("step", change.target, number, len(changes))
+            self.tell("step", doing(change.kind, change.target), number, len(changes))
             self.checkpoint.record(change.capture(self.root))
             began = time.monotonic()
             change.apply(self.root)

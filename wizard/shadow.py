@@ -23,6 +23,7 @@ from wizard.changes import KINDS, InstallPackages, SetValues, codec
 from wizard.changes.serving import ServiceChange, StopService
 from wizard.check_targets import SHADOW
 from wizard.commands import run
+from wizard.doing_words import doing
 from wizard.errors import HostError, WizardError
 from wizard.events import Teller
 from wizard.host import MAIN_CF
@@ -191,7 +192,7 @@ def _listed(value: codec.Json) -> list[codec.Json]:
 
 def _make(steps: Sequence[Change], done: int, total: int, teller: Teller) -> None:
     for number, change in enumerate(steps, done + 1):
-        teller.tell("step", change.target, number, total)
+        teller.tell("step", doing(change.kind, change.target), number, total)
         change.apply(Root())
 
 
