@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from wizard import asking
 from wizard.arguments import parse, parser
 from wizard.errors import HostError, PolicyError, WizardError
-from wizard.report import shown
+from wizard.report import message_lines, shown
 from wizard.root import Root
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(text: str) -> None:
-    print("\n".join(map(shown, f"postfix-auth: {text}".split("\n"))), file=sys.stderr)
+    for line in message_lines(f"postfix-auth: {text}", sys.stderr):
+        print(line, file=sys.stderr)
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -216,7 +217,7 @@ def _rehearse(arguments: argparse.Namespace, root: Root) -> int:
         if event.kind == "finished":
             code = event.number
         elif event.kind == "failed":
-            _complain("\n".join(telling.event(event)))
+            _complain(event.text)
         elif not arguments.json:
             _print(telling.event(event))
     if arguments.json:
@@ -240,16 +241,14 @@ def _rollback(arguments: argparse.Namespace, root: Root) -> int:
 
 
 def _history(arguments: argparse.Namespace, root: Root) -> int:
-    from wizard import journal  # noqa: PLC0415
+    from wizard import journal, report  # noqa: PLC0415
 
-    listed = [
-        {"id": c.id, "time": c.time, "summary": c.summary, "state": c.state}
-        for c in journal.checkpoints(root)
-    ]
+    listed = journal.checkpoints(root)
     if arguments.json:
-        _as_json({"checkpoints": listed})
+        told = [{"id": c.id, "time": c.time, "summary": c.summary, "state": c.state} for c in listed]
+        _as_json({"checkpoints": told})
     else:
-        _print(f"{c['id']}  {c['time']}  {c['state']:<12} {c['summary']}" for c in listed)
+        _print(report.history_lines(listed))
     return _DONE
 
 
@@ -349,7 +348,7 @@ def _followed(handle: Handle, told: Callable[[Event], Iterable[str]]) -> int:
         ended = handle.finished
         for event in handle.poll():
             if event.kind == "failed":
-                _complain("\n".join(told(event)))
+                _complain(event.text)
             else:
                 _print(told(event))
         if ended:

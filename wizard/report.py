@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ from wizard.check_words import NO_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import TextIO
 
     from wizard.accountverdict import Tried, Verdict
     from wizard.card import Card
@@ -19,11 +22,12 @@ if TYPE_CHECKING:
     from wizard.events import Event
     from wizard.explain import Problem
     from wizard.inventory import PostfixParts, SaslParts, SmtpdConfParts
+    from wizard.journal import Checkpoint
     from wizard.overview import Overview
     from wizard.plan import Plan
     from wizard.root import Root
 
-_WIDTH = 100  # characters of an explanation's line
+_WIDEST = 100  # characters; longer lines are hard to read
 _SKIPPED = "\N{EN DASH}"
 
 
@@ -37,7 +41,7 @@ def shown(text: str) -> str:
 
 def overview_lines(found: Overview) -> Iterator[str]:
     """Yield the host in a few lines."""
-    yield shown(f"{found.platform} · Postfix {found.postfix} · {found.sasl}")
+    yield from _wrapped("", shown(f"{found.platform} · Postfix {found.postfix} · {found.sasl}"))
     yield ""
     for port in found.ports:
         yield from _row(f"Port {port.number}", port.about)
@@ -50,7 +54,8 @@ def overview_lines(found: Overview) -> Iterator[str]:
     if found.attention:
         yield ""
         yield f"{len(found.attention)} to look at:"
-        yield from (f"  ! {shown(text)}" for text in found.attention)
+        for text in found.attention:
+            yield from _wrapped("  ! ", shown(text))
 
 
 def drift_lines(found: Iterable[Drift], root: Root) -> Iterator[str]:
@@ -88,7 +93,7 @@ def _smtpd_conf(found: SmtpdConfParts) -> str:
 
 
 def _row(name: str, text: str) -> Iterator[str]:
-    yield f"  {name:<12} {shown(text)}"
+    yield from _wrapped(f"  {name:<12} ", shown(text))
 
 
 def plan_lines(plan: Plan, root: Root) -> Iterator[str]:
@@ -97,7 +102,8 @@ def plan_lines(plan: Plan, root: Root) -> Iterator[str]:
         yield "Nothing to do: the host is as the policy wants it."
     for change in plan.changes:
         yield f"# {change.kind}: {shown(change.target)}"
-        yield from (f"# why: {shown(line)}" for line in change.reason.splitlines())
+        for line in change.reason.splitlines():
+            yield from _wrapped("# why: ", shown(line), "#      ")
         yield from change.diff(root).splitlines()
         yield ""
     yield from warning_lines(plan)
@@ -106,7 +112,9 @@ def plan_lines(plan: Plan, root: Root) -> Iterator[str]:
 def warning_lines(plan: Plan) -> Iterator[str]:
     """Yield what to know about a plan; what has to be written somewhere has lines of its own."""
     for text in plan.warnings:
-        yield from (shown(line) for line in f"! {text}".splitlines())
+        first, *others = text.splitlines()
+        yield from _wrapped("! ", shown(first))
+        yield from map(shown, others)
 
 
 def by_hand_lines(found: InForce) -> Iterator[str]:
@@ -141,7 +149,7 @@ class Telling:
             if len(self._results) == self._expected:
                 yield self.sum()
         else:
-            yield from (shown(line) for line in event.text.splitlines())
+            yield from message_lines(event.text)
 
     def result(self, result: Result) -> Iterator[str]:
         """Yield one line, and under a failure what was expected, seen, and why."""
@@ -149,7 +157,7 @@ class Telling:
         mark = _SKIPPED if result.skipped else "✓" if result.ok else "✗"
         tail = f" (skipped: {result.skipped})" if result.skipped else ""
         title = f"{result.service}: {result.check.title}"
-        yield f"{mark} {title}{tail}"
+        yield from _wrapped(f"{mark} ", f"{title}{tail}")
         if not result.ok:
             yield f"    expected  {result.expected}"
             yield from _wrapped("    observed  ", result.observed)
@@ -181,8 +189,31 @@ class Telling:
             yield from _wrapped(f"    {label:<10}", texts[label] if first == title else f"as in {first}")
 
 
-def _wrapped(label: str, text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent=label, subsequent_indent=" " * len(label))
+def _wrapped(label: str, text: str, hanging: str = "", *, stream: TextIO | None = None) -> list[str]:
+    """Fold ``text`` behind ``label`` to the terminal's width; who reads from a pipe gets it whole."""
+    if not (stream or sys.stdout).isatty():
+        return [f"{label}{text}".rstrip()]
+    return textwrap.wrap(
+        text,
+        min(shutil.get_terminal_size().columns, _WIDEST),
+        initial_indent=label,
+        subsequent_indent=hanging or " " * len(label),
+        break_long_words=False,  # a path or a command is copied
+        break_on_hyphens=False,
+    )
+
+
+def message_lines(text: str, stream: TextIO | None = None) -> Iterator[str]:
+    """Yield a message for ``stream`` (standard output if none is given); what is indented stays as it is."""
+    for line in map(shown, text.split("\n")):
+        yield from [line] if line[:1] in ("", " ") else _wrapped("", line, "  ", stream=stream)
+
+
+def history_lines(checkpoints: Sequence[Checkpoint]) -> Iterator[str]:
+    """Yield the changes made so far, a line each; the ID is the time, in UTC."""
+    width = max((len(each.id) for each in checkpoints), default=0)
+    for each in checkpoints:
+        yield from _wrapped(f"{each.id:<{width}}  {each.state:<12}  ", shown(each.summary))
 
 
 def account_lines(accounts: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -194,13 +225,13 @@ def account_lines(accounts: Sequence[tuple[str, str]]) -> Iterator[str]:
 def tried_lines(tried: Tried) -> Iterator[str]:
     """Yield what one layer said to an account; why, the verdict says."""
     mark = {Reply.ACCEPTED: "✓", Reply.UNTRIED: _SKIPPED}.get(tried.reply, "✗")
-    yield f"{mark} {shown(tried.where)}: {shown(tried.said)}"
+    yield from _wrapped(f"{mark} ", shown(f"{tried.where}: {tried.said}"))
 
 
 def verdict_lines(found: Verdict) -> Iterator[str]:
     """Yield at which of the two layers an account fails."""
     yield ""
-    yield from map(shown, textwrap.wrap(f"{found.text} {found.why}", _WIDTH))
+    yield from _wrapped("", shown(f"{found.text} {found.why}"))
 
 
 def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
@@ -209,6 +240,6 @@ def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
         if number:
             yield ""
         times = f"{problem.count} times, last {problem.last}" if problem.count > 1 else problem.last or "once"
-        yield f"{problem.severity.value}: {problem.example}  ({times})"
+        yield from _wrapped("", f"{problem.severity.value}: {problem.example}  ({times})", "  ")
         yield from _wrapped("    cause     ", problem.cause)
         yield from _wrapped("    remedy    ", problem.remedy)
