@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import recipes
 from recipes.tls import certificate_in_use
 from wizard.certificates import name_matches
-from wizard.policy import SaslauthdGetpwent, SaslauthdPam, SaslauthdShadow, TlsSource
+from wizard.policy import SaslauthdGetpwent, SaslauthdPam, SaslauthdShadow, TlsLevel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from recipes.user_names import Names
     from wizard.host import Host
-    from wizard.policy import Backend, Policy, Submission
+    from wizard.policy import Backend, Policy, Submission, Tls
 
 _SOMEBODY = "joe"
 _LABEL, _TEXT = 23, 53  # columns; together what a terminal of 80 has beside its border
@@ -45,13 +45,13 @@ def card(policy: Policy, host: Host, user: str = "") -> Card:
     name = user.partition("@")[0] or _SOMEBODY
     names = recipes.names(host)
     rows = tuple(_rows(policy, host, names, name))
-    return Card(rows, tuple(_attention(policy, names.traps(name) if names else ())))
+    return Card(rows, tuple(_attention(policy, host, names.traps(name) if names else ())))
 
 
 def _rows(policy: Policy, host: Host, names: Names | None, user: str) -> Iterator[tuple[str, str]]:
     if policy.submission and policy.backend:
         yield "Outgoing mail server", _server(policy, host)
-        yield "Port and security", " or ".join(_ports(policy.submission))
+        yield "Port and security", " or ".join(_ports(policy.submission, policy.tls))
         if names:
             yield "User name", " or ".join(names.forms(user)) or "none that gets in"
             yield "", names.about
@@ -72,18 +72,19 @@ def _plain(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if "*" not in name)
 
 
-def _attention(policy: Policy, traps: Iterable[str]) -> Iterator[str]:
+def _attention(policy: Policy, host: Host, traps: Iterable[str]) -> Iterator[str]:
     yield from traps
-    if policy.tls and policy.tls.source is TlsSource.SELF_SIGNED:
+    shown = certificate_in_use(host)
+    if shown and shown.self_signed:
         yield "The certificate is self-signed: accept it once when asked."
     if policy.smarthost:
         yield f"All mail leaves through {policy.smarthost.host}, port {policy.smarthost.port}."
 
 
-def _ports(submission: Submission) -> Iterator[str]:
+def _ports(submission: Submission, tls: Tls | None) -> Iterator[str]:
     yield from (_PORTS[name] for name in submission.services)
     if submission.auth_on_smtp:
-        yield "25, STARTTLS"
+        yield "25, without TLS" if tls and tls.level is TlsLevel.NONE else "25, STARTTLS"
 
 
 def _password(backend: Backend) -> str:

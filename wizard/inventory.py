@@ -39,6 +39,7 @@ class SmtpdConfParts:
     """The ``smtpd.conf`` that counts.
 
     ``problem``: why libsasl can't read it; ``shadowed``: further ones, which nobody reads.
+    ``read``: whether any smtpd reads it; where Dovecot is asked none does.
     """
 
     path: str
@@ -47,6 +48,7 @@ class SmtpdConfParts:
     mech_list: tuple[str, ...]
     shadowed: tuple[str, ...]
     problem: str = ""
+    read: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,16 @@ def _backends(host: Host) -> tuple[str, ...]:
 
 
 def _smtpd_conf(host: Host) -> SmtpdConfParts:
+    read = _is_read(host)
     try:
         found = host.smtpd_conf
     except ParseError as error:
-        return SmtpdConfParts(
-            error.path, exists=True, methods=(), mech_list=(), shadowed=(), problem=str(error)
-        )
-    return SmtpdConfParts(found.path, found.exists, found.methods, found.mech_list, found.shadowed)
+        return SmtpdConfParts(error.path, True, (), (), (), str(error), read)
+    return SmtpdConfParts(found.path, found.exists, found.methods, found.mech_list, found.shadowed, "", read)
+
+
+def _is_read(host: Host) -> bool:
+    """Whether smtpd.conf counts: not where every smtpd that offers AUTH asks Dovecot."""
+    postfix = host.settled_postfix
+    asked = {postfix.value("smtpd_sasl_type", service) for service in postfix.auth_services}
+    return asked != {"dovecot"}

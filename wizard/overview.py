@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wizard import obsolete, processes
+from wizard import check_dovecot, obsolete, processes
 from wizard.errors import ParseError
 
 if TYPE_CHECKING:
@@ -209,6 +209,7 @@ def attention(host: Host) -> Iterator[str]:
     postfix = host.postfix
     if postfix is None:
         return
+    yield from _not_running(host, postfix)
     yield from _broken_sasl(host)
     yield from _out_of_reach(postfix)
     yield from _certificate_problems(host, postfix)
@@ -218,6 +219,25 @@ def attention(host: Host) -> Iterator[str]:
     yield from (f"{one.name} is obsolete; instead: {one.instead}" for one in old)
     told = {one.parameter for one in old}
     yield from (text for text in postfix.complaints if not told.intersection(_WORD.findall(text)))
+
+
+def _not_running(host: Host, postfix: Postfix) -> Iterator[str]:
+    """Yield what Postfix asks for passwords, if that belongs on this host and does not run."""
+    asked = {_asked(host, postfix, service) for service in postfix.auth_services} if host.root.live else set()
+    for name in sorted(asked - {""}):
+        if not processes.running(name):
+            yield f"{name} does not run, so nobody can log in: systemctl start {name}"
+
+
+def _asked(host: Host, postfix: Postfix, service: Service) -> str:
+    """Return the service of this host that ``service`` asks for passwords; empty if it asks none."""
+    if postfix.value("smtpd_sasl_type", service) == "dovecot":
+        path = postfix.value("smtpd_sasl_path", service)
+        return "dovecot" if not path.startswith("inet:") or check_dovecot.on_loopback(path) else ""
+    try:
+        return "saslauthd" if host.smtpd_conf.methods[:1] == ("saslauthd",) else ""
+    except ParseError:
+        return ""
 
 
 def _broken_sasl(host: Host) -> Iterator[str]:

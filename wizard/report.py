@@ -84,6 +84,8 @@ def inventory_lines(postfix: PostfixParts | None, sasl: SaslParts) -> Iterator[s
 
 
 def _smtpd_conf(found: SmtpdConfParts) -> str:
+    if not found.read:
+        return f"{found.path} is not read: Dovecot is asked"
     if not found.exists:
         return f"{found.path}, which is not there: sasldb is asked, all that is installed is offered"
     if found.problem:

@@ -161,6 +161,7 @@ def test_processes_are_asked_not_units(machine: Machine) -> None:
     if machine.debian is Debian.BOOKWORM:
         assert said(machine, "systemctl is-active postfix") == "active"
     assert "not running, started at boot" in machine.python(STATUS, "status").stdout
+    assert "saslauthd does not run, so nobody can log in" in str(found.at("attention"))
 
 
 def test_disabled_and_masked_services(machine: Machine) -> None:

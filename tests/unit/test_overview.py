@@ -14,7 +14,7 @@ from recipes import smarthost
 from wizard import card, inventory, overview, report, status
 from wizard.certificates import self_signed
 from wizard.host import Host
-from wizard.policy import AuxpropSasldb, Policy, Smarthost, Submission, Tls, TlsSource
+from wizard.policy import AuxpropSasldb, Policy, Smarthost, Submission, Tls, TlsLevel, TlsSource
 from wizard.root import Root
 from wizard.steps import Note, Wanted
 
@@ -350,6 +350,30 @@ def test_the_sasl_side_is_told(tree: Tree) -> None:
     assert seen.attention == (
         "nobody reads /usr/lib/sasl2/smtpd.conf; /etc/postfix/sasl/smtpd.conf is what counts",
     )
+
+
+def test_smtpd_conf_does_not_count_where_dovecot_is_asked(tree: Tree) -> None:
+    tree.postfix("3.10.13", {"smtpd_sasl_type": "dovecot"}, {SUBMISSION: AUTH})
+    told = "\n".join(report.inventory_lines(None, inventory.sasl_parts(tree.host)))
+    assert "smtpd.conf is not read: Dovecot is asked" in told
+    assert "sasldb" not in told
+
+
+def test_the_card_says_what_a_user_meets(tree: Tree) -> None:
+    made = self_signed(["mail.example.net"])
+    tree.write("/etc/ssl/mail.pem", made.certificate_pem)
+    tree.write("/etc/ssl/mail.key", made.key_pem, 0o600)
+    chain = {"smtpd_tls_chain_files": "/etc/ssl/mail.key, /etc/ssl/mail.pem"}
+    tree.postfix("3.10.13", chain, {SUBMISSION: AUTH})
+    submission, backend = Submission(("submission",), auth_on_smtp=True), AuxpropSasldb()
+    told = {
+        level: card.card(Policy(backend=backend, submission=submission, tls=Tls(level=level)), tree.host)
+        for level in (TlsLevel.NONE, TlsLevel.MAY)
+    }
+    ports = {level: dict(found.rows)["Port and security"] for level, found in told.items()}
+    assert ports[TlsLevel.NONE] == "587, STARTTLS or 25, without TLS"
+    assert ports[TlsLevel.MAY] == "587, STARTTLS or 25, STARTTLS"
+    assert any("is self-signed" in text for text in told[TlsLevel.MAY].attention)
 
 
 def test_what_is_built_in_is_told(tree: Tree) -> None:
