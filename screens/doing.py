@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from screens import typed_passwords
 from screens.previewing import planned
 from wizard import accounthints, accountplaces, accounts, applying, engine, logtail, rehearsal, verify
+from wizard.choices import owns_accounts
 from wizard.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from screens.answers import Answers, Situation
+    from screens.answers import Answers, NewAccount, Situation
     from wizard.applying import Handle
     from wizard.checks import Check, Result
     from wizard.events import Event
@@ -86,19 +87,26 @@ def undo(situation: Situation, handle: Handle) -> Handle:
     return applying.roll_back(handle.checkpoint, situation.host.root)
 
 
-def make_accounts(situation: Situation, answers: Answers) -> None:
-    """Make the accounts that were asked for.
+def to_make(answers: Answers) -> tuple[NewAccount, ...]:
+    """Return the accounts that are to be made; those typed for a back end that was left since are not."""
+    backend = answers.policy.backend
+    return answers.accounts if backend and owns_accounts(backend) else ()
+
+
+def make_accounts(situation: Situation, wanted: Sequence[NewAccount]) -> Iterator[str]:
+    """Make the ``wanted`` accounts, and yield the name of each that is made.
 
     Raises:
         WizardError: when one can't be made.
 
     """
-    if not answers.accounts:
+    if not wanted:
         return
     host = engine.observe(situation.host.root)
     sasldb = accounts.of(host)
-    for new in answers.accounts:
+    for new in wanted:
         accountplaces.set_password(host, sasldb, sasldb.account(new.name), new.password)
+        yield new.name
 
 
 def test(

@@ -8,7 +8,7 @@ from textual import on
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 
-from screens import saving
+from screens import doing, saving
 from screens.answers import Intent
 from screens.labels import where
 from screens.rehearsing import Rehearsal
@@ -84,6 +84,9 @@ class ReviewStep(Step):
         text = f"{count} change{'' if count == 1 else 's'}, {plan.interruption}"
         if not count:
             text = "Nothing to do: this host is as you want it. enter tests it, s saves the policy."
+            if accounts := doing.to_make(self.answers):
+                names = ", ".join(shown(new.name) for new in accounts)
+                text = f"Nothing to change: this host is as you want it. enter makes accounts: {names}"
         # what has to be written into another program's files has lines of its own
         told = ("\n".join(map(shown, warning.splitlines())) for warning in plan.warnings[:_MOST_WARNINGS])
         lines = [text, *(f"{SIGNS.attention} {warning}" for warning in told)]

@@ -18,7 +18,8 @@ from screens.widgets.dialogs import Ask, Dialogue, Question
 from screens.widgets.mail_log import MailLog
 from screens.widgets.results import Results
 from screens.widgets.step import Step, Words
-from screens.widgets.text import clock, shown
+from screens.widgets.text import SIGNS, clock, shown
+from wizard.choices import owns_accounts
 from wizard.errors import WizardError
 from wizard.events import Event
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from screens.answers import NewAccount, Situation
     from wizard.applying import Handle
     from wizard.checks import Check, Result
 
@@ -100,6 +102,7 @@ class TrialStep(Step):
         super().on_mount()
         self._handle: Handle | None = None
         self._told = ""
+        self._made: tuple[str, ...] = ()
         self._then = Then.STAY
         self._farewell: tuple[str, ...] = trial_words.GOES_ON
         self._countdown.stop()
@@ -107,9 +110,9 @@ class TrialStep(Step):
             self._follow(lambda: doing.resume(self.situation), "Looking how far it has come ...")
         elif self.answers.reviewed:
             self._follow(lambda: doing.start(self.situation, self.answers), "Applying ...")
-            self._farewell = trial_words.WILL_WAIT
+            self._farewell = (*trial_words.WILL_WAIT, *trial_words.not_made(self._unmade))
         else:
-            self._rerun()
+            self._rerun(doing.to_make(self.answers))
 
     # what runs
 
@@ -150,7 +153,7 @@ class TrialStep(Step):
         if not handle.standing.state.in_force:
             return Phase.UNDONE
         if (phase := self._standing()) is Phase.KEPT:
-            doing.make_accounts(self.situation, self.answers)
+            self._make(doing.to_make(self.answers))
         return phase
 
     def _standing(self) -> Phase:
@@ -160,9 +163,19 @@ class TrialStep(Step):
             return Phase.FAILED
         return Phase.WAITING if now.waits else Phase.KEPT
 
+    def _make(self, accounts: tuple[NewAccount, ...]) -> None:
+        for name in doing.make_accounts(self.situation, accounts):
+            self._made = (*self._made, name)
+
+    @property
+    def _unmade(self) -> tuple[str, ...]:
+        """The accounts that were asked for and are not there."""
+        return tuple(new.name for new in doing.to_make(self.answers) if new.name not in self._made)
+
     @work(thread=True, group="tests")
-    def _test(self) -> None:
+    def _test(self, accounts: tuple[NewAccount, ...]) -> None:
         try:
+            self._make(accounts)
             doing.test(self.situation, self.answers, self._tell_wanted, self._tell_tested)
         except WizardError as error:
             self.post_message(self.TestsOver(str(error)))
@@ -176,11 +189,13 @@ class TrialStep(Step):
         self.post_message(self.Happened((Event("test", result=result),)))
 
     @work(thread=True, group="apply")
-    def _pass_on_the_yes(self) -> None:
+    def _finish(self, keep: Callable[[Situation], None] | None = None) -> None:
+        """Make the accounts for what is kept; before, ``keep`` it, unless others have."""
         problem = ""
         try:
-            doing.keep(self.situation)
-            doing.make_accounts(self.situation, self.answers)
+            if keep:
+                keep(self.situation)
+            self._make(doing.to_make(self.answers))
         except (WizardError, OSError) as error:
             problem = str(error)
         self.post_message(self.Ended(self._standing(), problem))
@@ -223,8 +238,15 @@ class TrialStep(Step):
 
     @on(TestsOver)
     def _tests_over(self, event: TestsOver) -> None:
-        if self._phase is Phase.TESTING:  # otherwise it is being put back meanwhile
+        # otherwise it is being put back meanwhile
+        if self._phase in (Phase.TESTING, Phase.WAITING, Phase.KEPT):
             self._rest(Phase.WAITING if self._countdown.running else Phase.KEPT, event.problem)
+
+    @property
+    def _elsewhere(self) -> bool:
+        """Whether accounts may have been typed in another wizard, which alone can make them."""
+        backend = self.situation.in_force.policy.backend
+        return self.situation.unsettled and backend is not None and owns_accounts(backend)
 
     def _rest(self, phase: Phase, problem: str) -> None:
         half_way = self._handle is not None and self._handle.standing.state.half_way
@@ -234,10 +256,13 @@ class TrialStep(Step):
             goal = "begin anew"
         else:
             goal = "back to your answers" if phase is Phase.FAILED else "what to tell your users"
-        tally, accounts = self._results.tally, len(self.answers.accounts)
+        tally = self._results.tally
         if self._results.failed:
             problem = problem or tally
-        self._enter(phase, trial_words.rest(phase, problem, tally, accounts, goal))
+        text = trial_words.rest(phase, problem, tally, (self._made, self._unmade), goal)
+        if phase is Phase.KEPT and self._elsewhere:
+            text += f"\n{SIGNS.attention} {trial_words.MADE_ELSEWHERE}"
+        self._enter(phase, text)
         # whoever looks at the host anew is offered to take back what is half-way
         self.applied = self.applied or half_way
         self._results.take_focus()
@@ -253,8 +278,11 @@ class TrialStep(Step):
     def _decided(self) -> None:
         """Follow what others do: they have kept it, or are putting it back."""
         handle = self._handle
-        if handle is None or self._standing() is Phase.KEPT:
-            self._rest(Phase.KEPT, "")
+        if handle is None:
+            return
+        if self._standing() is Phase.KEPT:
+            self._enter(Phase.RUNNING, "It is kept ...")
+            self._finish()
             return
         self._results.clear()
         self._follow(handle.others, "Nobody said yes: all is put back ...")
@@ -270,7 +298,8 @@ class TrialStep(Step):
         self._then = then
         self._countdown.stop()
         self._enter(Phase.RUNNING, "Keeping it ...")
-        self._pass_on_the_yes()
+        self._farewell = trial_words.GOES_ON
+        self._finish(doing.keep)
 
     # keys
 
@@ -291,10 +320,11 @@ class TrialStep(Step):
         else:
             self.app.bell()
 
-    def _rerun(self) -> None:
+    def _rerun(self, accounts: tuple[NewAccount, ...] = ()) -> None:
+        """Run the tests, after having made ``accounts``."""
         self._told = ""
         self._enter(Phase.TESTING, "Testing ...")
-        self._test()
+        self._test(accounts)
 
     async def action_undo(self) -> None:
         """Put everything back, after a yes."""
@@ -333,6 +363,8 @@ class TrialStep(Step):
         """Ask before something is left that waits for a yes; say that what is at work goes on."""
         if self._countdown.running and self._handle:
             text = f"Everything is applied, but not kept yet: at {self._until} all is put back as it was."
+            if unmade := self._unmade:
+                text += f" Only with k {trial_words.counted(unmade)} will be made."
             answers = {"k": "keep", "u": "undo", "l": "leave, it is put back"}
             await self.app.push_screen(Ask("Keep these settings?", text, answers), self._settled)
             return True
@@ -348,7 +380,8 @@ class TrialStep(Step):
 
     def _settled(self, answer: str | None) -> None:
         if answer == "l":
-            self.post_message(self.Leave(trial_words.left_waiting(self._until)))
+            lines = trial_words.left_waiting(self._until)
+            self.post_message(self.Leave((*lines, *trial_words.not_made(self._unmade))))
         elif answer == "k":
             self._keep(Then.LEAVE)
         elif answer == "u":

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from screens.widgets.text import SIGNS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Phase(StrEnum):
@@ -35,6 +39,10 @@ WILL_WAIT = (
     "postfix-auth confirm keeps it, otherwise all is put back as it was.",
 )
 KEPT = ("The new settings are kept. Undo any time: postfix-auth rollback",)
+#: What there is to know where a change is kept that another wizard has applied.
+MADE_ELSEWHERE = (
+    "Accounts typed for it are made by the wizard they were typed in. If that is gone: postfix-auth user add"
+)
 
 
 def left_waiting(until: str) -> tuple[str, ...]:
@@ -42,19 +50,33 @@ def left_waiting(until: str) -> tuple[str, ...]:
     return (f"At {until} all is put back as it was, unless you keep it: postfix-auth confirm",)
 
 
-def rest(phase: Phase, problem: str, tally: str, accounts: int, goal: str) -> str:
+def not_made(names: Sequence[str]) -> tuple[str, ...]:
+    """Return what to tell who asked for accounts with these ``names`` that are not made; nothing for none."""
+    return (f"Not made: {', '.join(names)}. postfix-auth user add NAME makes an account.",) if names else ()
+
+
+def counted(accounts: Sequence[str]) -> str:
+    """Return how many ``accounts`` there are, in words."""
+    return f"{len(accounts)} account{'' if len(accounts) == 1 else 's'}"
+
+
+def rest(
+    phase: Phase, problem: str, tally: str, accounts: tuple[Sequence[str], Sequence[str]], goal: str
+) -> str:
     """Say where it has come to rest in ``phase``.
 
-    ``problem``: what went wrong, or empty. ``tally``: how the tests went. ``accounts``: how many were asked
-    for; they are made for what is kept. ``goal``: where the key leads that goes on, or back.
+    ``problem``: what went wrong, or empty. ``tally``: how the tests went. ``accounts``: which are made, and
+    which are not, of those that were asked for. ``goal``: where the key leads that goes on, or back.
     """
-    made = f" {accounts} account{'' if accounts == 1 else 's'}" if accounts else ""
     if phase is Phase.UNDONE:
         return f"{SIGNS.good} Everything is as it was before. Esc: {goal}"
     if phase is Phase.FAILED:
         return f"{SIGNS.bad} {problem or 'It did not work.'}\nEsc: {goal}"
-    if problem:
-        return f"{SIGNS.bad} {problem}"
+    made, unmade = accounts
     if phase is Phase.WAITING:
-        return f"{SIGNS.good} Applied. {tally}{made + ' will be made when you keep it.' if made else ''}"
-    return f"{SIGNS.good} Done.{made + ' made.' if made else ''} {tally} Enter: {goal}"
+        good = f"{SIGNS.good} Applied. {tally}"
+        also = f" {counted(unmade)} will be made when you keep it." if unmade else ""
+    else:
+        good = f"{SIGNS.good} Done.{f' {counted(made)} made.' if made else ''} {tally} Enter: {goal}"
+        also = "".join(f"\n{SIGNS.attention} {line}" for line in not_made(unmade))
+    return (f"{SIGNS.bad} {problem}" if problem else good) + also

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from screens.answers import Answers, Situation
     from screens.previewing import Preview, Previewer
     from wizard.applying import Handle
+    from wizard.plan import Plan
     from wizard.root import Root
 
 _WIDE = 100  # columns from which the list of steps has room
@@ -297,18 +298,27 @@ class WizardScreen(Screen[int]):
 
     async def action_apply(self) -> None:
         """Ask whether what was reviewed shall be done, and do it; with nothing to do go on to the tests."""
+        from screens import doing  # noqa: PLC0415 - brings the engine with it
+
         plan = self._preview.plan if self._preview else None
-        if plan is None:
+        if plan is None or self._answers is None:
             return
-        if not plan.pending:
+        accounts = doing.to_make(self._answers)
+        if not plan.pending and not accounts:
             await self._show(self._at + 1)
             return
+        text = f"Nothing is changed, but accounts are made: {', '.join(new.name for new in accounts)}."
+        if plan.pending:
+            text = self._warning(plan)
+        await self.app.push_screen(Question("Apply this now?", text, yes="apply", no="not yet"), self._agreed)
+
+    def _warning(self, plan: Plan) -> str:
         count = len(plan.changes)
         changes = "1 change" if count == 1 else f"{count} changes"
         text = f"{changes}, {plan.interruption}. If a step or a test fails, all is put back as it was."
         if self._root.live:
             text += " If all goes well, it waits two minutes for you to keep it."
-        await self.app.push_screen(Question("Apply this now?", text, yes="apply", no="not yet"), self._agreed)
+        return text
 
     async def _agreed(self, yes: bool | None) -> None:
         if yes and self._answers and self._preview:

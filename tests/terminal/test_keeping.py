@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from screens import doing, looking
-from tests.terminal.site import Handle, result
+from screens import doing, looking, previewing
+from screens.answers import Answers, NewAccount
+from tests.terminal.site import Handle, plan_of, result
 from tests.terminal.test_wizard import to_review
 from wizard.errors import HostError
 from wizard.events import Event
 from wizard.journal import State
+from wizard.policy import AuxpropSasldb, Policy, SaslauthdPam
+from wizard.secret import Secret
 
 if TYPE_CHECKING:
-    from screens.answers import Answers, Situation
+    from collections.abc import Iterator
+
+    from screens.answers import Situation
     from tests.terminal.site import Driver, Site
     from wizard.root import Root
 
@@ -72,26 +77,91 @@ def test_enter_keeps_and_goes_on(waiting: Site) -> None:
     waiting.drive(script)
 
 
-def test_accounts_are_made_for_what_is_kept(waiting: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[State] = []
+@pytest.fixture
+def made(site: Site, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, State]]:
+    """Ask for the accounts ann and bob; return who is made, and what has become of the change by then."""
+    asked = tuple(NewAccount(name, Secret("pw")) for name in ("ann", "bob"))
+    made: list[tuple[str, State]] = []
 
-    def make(situation: Situation, answers: Answers) -> None:
-        made.append(waiting.handle.standing.state)
+    def make(_: Situation, wanted: tuple[NewAccount, ...]) -> Iterator[str]:
+        for new in wanted:
+            made.append((new.name, site.handle.standing.state))
+            yield new.name
 
+    monkeypatch.setattr(doing, "to_make", lambda _: asked)
     monkeypatch.setattr(doing, "make_accounts", make)
+    return made
 
+
+_BOTH = [("ann", State.KEPT), ("bob", State.KEPT)]
+
+
+def test_accounts_are_made_for_what_is_kept(waiting: Site, made: list[tuple[str, State]]) -> None:
     async def script(at: Driver) -> None:
         await _apply(at)
+        await at.see("2 accounts will be made when you keep it.")
         assert not made
         await at.press("k")
-        await at.see("Done.")
+        await at.see("Done. 2 accounts made.")
 
     waiting.drive(script)
-    assert made == [State.KEPT]
+    assert made == _BOTH
 
 
-def test_an_account_that_can_not_be_made_is_said(waiting: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    def make(situation: Situation, answers: Answers) -> None:
+def test_accounts_are_made_for_what_others_keep(waiting: Site, made: list[tuple[str, State]]) -> None:
+    async def script(at: Driver) -> None:
+        await _apply(at)
+        waiting.handle.becomes(State.KEPT)
+        await at.see("Done. 2 accounts made.")
+
+    waiting.drive(script)
+    assert made == _BOTH
+
+
+def test_accounts_are_made_where_nothing_else_is_to_be_done(
+    site: Site, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, State]]
+) -> None:
+    monkeypatch.setattr(previewing, "planned", lambda _, policy, __: replace(plan_of(policy), changes=()))
+    monkeypatch.setattr(doing, "test", lambda *_: None)
+
+    async def script(at: Driver) -> None:
+        await to_review(at, "Nothing to change: this host is as you want it. enter makes accounts: ann, bob")
+        await at.press("enter")
+        await at.see("Nothing is changed, but accounts are made: ann, bob.")
+        await at.press("n", "enter")
+        assert not made
+        await at.press("y")
+        await at.see("Done. 2 accounts made.")
+        await at.press("r")
+        await at.see("Done. 2 accounts made.")
+
+    site.drive(script)
+    assert [name for name, _ in made] == ["ann", "bob"]
+
+
+def test_who_leaves_is_told_that_no_accounts_are_made(waiting: Site, made: list[tuple[str, State]]) -> None:
+    async def script(at: Driver) -> None:
+        await _apply(at)
+        await at.press("ctrl+q")
+        await at.see("Only with k 2 accounts will be made")
+        await at.press("l")
+        assert "Not made: ann, bob. postfix-auth user add NAME" in at.app.farewell[-1]
+
+    waiting.drive(script)
+    assert not made
+
+
+def test_accounts_that_were_typed_for_another_back_end_are_not_made() -> None:
+    typed = Answers(policy=Policy(backend=AuxpropSasldb()), accounts=(NewAccount("ann", Secret("pw")),))
+    assert doing.to_make(typed) == typed.accounts
+    assert not doing.to_make(replace(typed, policy=Policy(backend=SaslauthdPam())))
+
+
+def test_an_account_that_can_not_be_made_is_said(
+    waiting: Site, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, State]]
+) -> None:
+    def make(situation: Situation, wanted: tuple[NewAccount, ...]) -> Iterator[str]:
+        yield "ann"
         raise HostError("no room for bob")
 
     monkeypatch.setattr(doing, "make_accounts", make)
@@ -99,7 +169,7 @@ def test_an_account_that_can_not_be_made_is_said(waiting: Site, monkeypatch: pyt
     async def script(at: Driver) -> None:
         await _apply(at)
         await at.press("enter")
-        await at.see("no room for bob")
+        await at.see("no room for bob", "Not made: bob. postfix-auth user add")
         assert "of 10 Tests" in at.text
         assert not waiting.handle.standing.waits
         await at.press("enter")

@@ -41,7 +41,7 @@ def test_what_is_done_to_the_same_place_can_be_told_apart(
     monkeypatch.setattr(previewing, "planned", plan)
 
     async def script(at: Driver) -> None:
-        await to_review(at, changes=3)
+        await to_review(at, "3 changes")
         await at.see("join group sasl", "keep mode of run/saslauthd", "make run/saslauthd")
 
     site.drive(script)
