@@ -34,6 +34,7 @@ class HostStep(Step):
     short = "Host"
     planned = False
     question = "What do you want to do on this host?"
+    keys = "enter next   space choose   F1 help   ^Q quit"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("d", "drift", show=False)]
 
     def fields(self) -> ComposeResult:
@@ -43,7 +44,7 @@ class HostStep(Step):
         if found.attention:
             yield Words("\n".join(_attention(found.attention)), id="attention")
         if self.situation.drift:
-            self.keys = f"d what was edited   {type(self).keys}".replace("   esc back   tab next field", "")
+            self.keys = f"d what was edited   {self.keys}"
             yield Words("\n".join(_edited(self.situation.drift)), id="drift")
         if self.situation.in_force.by_hand:
             yield Words("\n".join(_by_hand(self.situation.in_force.by_hand)), id="by-hand")

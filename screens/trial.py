@@ -121,9 +121,18 @@ class TrialStep(Step):
         self.may_leave = phase in (Phase.KEPT, Phase.FAILED, Phase.UNDONE)
         self.applied = phase in (Phase.KEPT, Phase.UNDONE) or self.situation.unsettled
         self.exit_code = int(phase is Phase.FAILED)
-        self.keys = trial_words.KEYS[phase]
-        self.post_message(self.Framed())
+        handle, waits = self._handle, self.situation.unsettled and self._countdown.running
+        titled = trial_words.waits(clock(handle.checkpoint.time)) if handle and waits else ""
+        self.question = titled or type(self).question
+        self._offer_keys()
         self._say(text)
+
+    def _offer_keys(self) -> None:
+        tested, undoable = len(self._results.all), self._handle is not None
+        self.keys = trial_words.keys(
+            self._phase, tested=tested, failed=self._results.failed, undoable=undoable
+        )
+        self.post_message(self.Framed())
 
     def _follow(self, start: Callable[[], Handle], text: str) -> None:
         self._farewell, self._told = trial_words.GOES_ON, ""
@@ -213,6 +222,7 @@ class TrialStep(Step):
                 self._say(f"{happened.number} of {happened.total}: {happened.text}")
             elif happened.text:
                 self._say(happened.text)
+        self._offer_keys()
 
     @on(Wanted)
     def _wanted(self, event: Wanted) -> None:
@@ -227,7 +237,7 @@ class TrialStep(Step):
         if event.phase is Phase.UNDONE:
             self._results.clear()
         if event.phase is Phase.WAITING and self._handle:
-            self._wait(self._handle)
+            self._countdown.begin(self._handle)
         self._rest(event.phase, event.problem or self._told)
         if event.problem or event.phase is not Phase.KEPT:
             return
@@ -268,11 +278,6 @@ class TrialStep(Step):
         self._results.take_focus()
 
     # waiting for the yes
-
-    def _wait(self, handle: Handle) -> None:
-        if self.situation.unsettled:
-            self.question = f"A change from {clock(handle.checkpoint.time)[-5:]} waits for your yes"
-        self._countdown.begin(handle)
 
     @on(Countdown.Decided)
     def _decided(self) -> None:
@@ -337,10 +342,13 @@ class TrialStep(Step):
 
     def _undo(self, yes: bool | None) -> None:
         handle = self._handle
-        # while the question was asked, the time may have run out
         if not yes or handle is None or self._phase is Phase.RUNNING:
             return
         self._countdown.stop()
+        now = handle.standing.state
+        if not now.in_force and not now.half_way:  # while the question was asked, the time ran out
+            self.post_message(self.Ended(Phase.UNDONE))
+            return
         self._follow(lambda: doing.undo(self.situation, handle), "Undoing ...")
 
     async def incomplete(self) -> bool:

@@ -22,15 +22,16 @@ class Phase(StrEnum):
     UNDONE = "undone"
 
 
-#: The keys that mean something in each phase.
-KEYS = {
-    Phase.RUNNING: "d dialogue   tab log   F1 help   ^Q leave",
-    Phase.TESTING: "d dialogue   tab log   F1 help   ^Q leave",
-    Phase.WAITING: "enter keep and go on   k keep   u undo   d dialogue   r run again   F1 help",
-    Phase.KEPT: "enter next   d dialogue   r run again   u undo everything   tab log   F1 help",
-    Phase.FAILED: "esc back   d dialogue   tab log   F1 help   ^Q leave",
-    Phase.UNDONE: "esc begin anew   tab log   F1 help   ^Q leave",
+_DIALOGUE, _UNDO = "d dialogue", "u undo"
+_KEYS = {
+    Phase.RUNNING: (_DIALOGUE, "tab log", "F1 help", "^Q leave"),
+    Phase.TESTING: (_DIALOGUE, "tab log", "F1 help", "^Q leave"),
+    Phase.WAITING: ("enter keep and go on", "k keep", _UNDO, _DIALOGUE, "r run again", "F1 help"),
+    Phase.KEPT: ("enter next", _DIALOGUE, "r run again", _UNDO, "tab log", "F1 help", "^Q leave"),
+    Phase.FAILED: ("esc back", _DIALOGUE, "tab log", "F1 help", "^Q leave"),
+    Phase.UNDONE: ("esc begin anew", "tab log", "F1 help", "^Q leave"),
 }
+_DOUBTFUL = ("k keep all the same", _UNDO, _DIALOGUE, "r run again", "tab log", "F1 help")
 
 #: What stays on the terminal of who leaves meanwhile.
 GOES_ON = ("This goes on without you; postfix-auth history shows how it ended.",)
@@ -43,6 +44,23 @@ KEPT = ("The new settings are kept. Undo any time: postfix-auth rollback",)
 MADE_ELSEWHERE = (
     "Accounts typed for it are made by the wizard they were typed in. If that is gone: postfix-auth user add"
 )
+
+
+def keys(phase: Phase, *, tested: int, failed: int, undoable: bool) -> str:
+    """Return the keys that mean something in ``phase``.
+
+    ``tested`` and ``failed``: how many tests were run, and how many failed. ``undoable``: something was
+    changed from here.
+    """
+    offered = _DOUBTFUL if phase is Phase.WAITING and failed else _KEYS[phase]
+    without = {_DIALOGUE} if not tested else set()
+    without |= {_UNDO} if not undoable else set()
+    return "   ".join(key for key in offered if key not in without)
+
+
+def waits(when: str) -> str:
+    """Return the title while a change of another wizard, made ``when``, waits."""
+    return f"A change from {when[-5:]} waits for your yes"
 
 
 def left_waiting(until: str) -> tuple[str, ...]:

@@ -43,7 +43,8 @@ class WizardScreen(Screen[int]):
     HORIZONTAL_BREAKPOINTS = [(0, "narrow"), (_WIDE, "wide")]  # noqa: RUF012 - Textual declares it so
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+b", "back", show=False),
-        Binding("ctrl+n", "next", show=False),
+        # enter too, where what has the cursor has no use for it: a diff, the log
+        Binding("ctrl+n,enter", "next", show=False),
         Binding("f1", "explain", show=False),
         Binding("r", "look_again", show=False),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -310,12 +311,15 @@ def test_tests_that_fail_later_do_not_keep_by_enter(waiting: Site, monkeypatch: 
     async def script(at: Driver) -> None:
         await _apply(at)
         await at.press("r")
-        await at.see("1 of 1 tests failed", "Keep these settings?")
+        await at.see("1 of 1 tests failed", "Keep these settings?", "k keep all the same")
+        assert "enter keep" not in at.text
         await at.press("enter")
         assert waiting.handle.standing.waits
         await at.press("k")
         await at.see("of 1 tests failed")
         assert not waiting.handle.standing.waits
+        await at.press("u", "y")
+        await at.see("Everything is as it was before")
 
     waiting.drive(script)
 
@@ -332,8 +336,58 @@ def test_what_waits_from_before_comes_first(waiting: Site, monkeypatch: pytest.M
         await at.see(":02 waits for your yes", "All 1 tests passed", "Keep these settings?")
         await at.press("escape")
         assert "waits for your yes" in at.text
+        await at.press("k")
+        await at.see("Done.")
+        assert "waits for your yes" not in at.text
         await at.press("enter")
         await at.see("Set up authenticated submission")
 
     waiting.drive(script)
     assert not waiting.started
+
+
+def test_an_undo_that_time_has_done_already_is_none_that_failed(waiting: Site) -> None:
+    back = Handle([], exit_code=1, standing=replace(waiting.handle.standing, state=State.ROLLED_BACK))
+    back.release.set()
+    waiting.handle.back = back
+
+    async def script(at: Driver) -> None:
+        await _apply(at)
+        await at.press("u")
+        await at.see("Undo everything?")
+        waiting.handle.becomes(State.ROLLED_BACK)
+        await asyncio.sleep(2)
+        await at.press("y")
+        await at.see("✓ Everything is as it was before.")
+
+    waiting.drive(script)
+    assert not waiting.undone
+
+
+def test_enter_keeps_from_the_log_too(waiting: Site) -> None:
+    async def script(at: Driver) -> None:
+        await _apply(at)
+        await at.press("tab")
+        assert at.app.focused
+        assert at.app.focused.id == "log"
+        await at.press("enter")
+        await at.see("of 10 Card")
+
+    waiting.drive(script)
+
+
+def test_no_key_is_shown_that_means_nothing(waiting: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(situation: Situation, answers: Answers) -> Handle:
+        raise HostError("this host has changed since the review")
+
+    monkeypatch.setattr(doing, "start", refuse)
+
+    async def script(at: Driver) -> None:
+        await at.see("enter next   space choose")
+        assert "esc back" not in at.text
+        await to_review(at)
+        await at.press("a", "y")
+        await at.see("has changed since the review", "esc back   tab log")
+        assert "d dialogue" not in at.text
+
+    waiting.drive(script)
