@@ -11,8 +11,7 @@ from textual.screen import ModalScreen
 from textual.worker import get_current_worker
 
 from screens import doing
-from screens.widgets.dialogs import Dialogue
-from screens.widgets.results import Results
+from screens.widgets.results import Results, dialogue
 from screens.widgets.step import Words
 from screens.widgets.text import SIGNS, shown
 from wizard.errors import WizardError
@@ -116,12 +115,11 @@ class Rehearsal(ModalScreen[None]):
         self.query_one("#rehearsing", Words).say("\n".join(shown(line) for line in text.splitlines()))
 
     def action_dialogue(self) -> None:
-        """Show what was said in the test that the cursor is on."""
+        """Show all there is to know of the test that the cursor is on."""
         if (result := self._results.here) is None:
             self.app.bell()
         else:
-            said = [f"{way} {text}" for way, text in result.dialogue]
-            self.app.push_screen(Dialogue(result.check.title, said))
+            self.app.push_screen(dialogue(result))
 
     def action_next(self) -> None:
         """Go back once it is over: enter is not to stop it."""

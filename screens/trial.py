@@ -14,9 +14,9 @@ from textual.worker import get_current_worker
 from screens import doing, trial_words
 from screens.trial_words import Phase
 from screens.widgets.countdown import Countdown
-from screens.widgets.dialogs import Ask, Dialogue, Question
+from screens.widgets.dialogs import Ask, Question
 from screens.widgets.mail_log import MailLog
-from screens.widgets.results import Results
+from screens.widgets.results import Results, dialogue
 from screens.widgets.step import Step, Words
 from screens.widgets.text import SIGNS, clock, shown
 from wizard.choices import owns_accounts
@@ -309,14 +309,12 @@ class TrialStep(Step):
     # keys
 
     def action_dialogue(self) -> None:
-        """Show what was said in the test that the cursor is on, and what the log said to it."""
+        """Show all there is to know of the test that the cursor is on, and what the log said to it."""
         result = self._results.here
         if result is None:
             self.app.bell()
             return
-        said = [f"{way} {text}" for way, text in result.dialogue]
-        logged = self._log.caused_by(result, self._results.all)
-        self.app.push_screen(Dialogue(result.check.title, [*said, "", "# log", *logged]))
+        self.app.push_screen(dialogue(result, *self._log.caused_by(result, self._results.all)))
 
     def action_rerun(self) -> None:
         """Run the tests again."""

@@ -117,7 +117,7 @@ class Dialogue(ModalScreen[None]):
         """The title, the lines, the keys."""
         with Vertical(classes="dialog whole"):
             yield Words(self._title, classes="dialog-title")
-            yield Pane(id="lines")
+            yield Pane(id="lines", broken=True)
             yield Words("esc back   arrows scroll", classes="hint")
 
     def on_mount(self) -> None:

@@ -81,7 +81,8 @@ class Pane(ScrollView, can_focus=True):
         self.refresh()
 
     def _parts(self, line: str) -> Iterator[str]:
-        room = self.scrollable_content_region.width
+        # the bar comes once there are more lines than fit; they are not to be broken anew for that
+        room = self.region.shrink(self.styles.gutter).width - self.styles.scrollbar_size_vertical
         if not self._broken or room <= _INDENT or len(line) <= room:
             yield line
         else:

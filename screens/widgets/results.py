@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from textual import on
 from textual.containers import Horizontal, Vertical, VerticalScroll
 
 from screens.widgets.choice_list import Listing
+from screens.widgets.dialogs import Dialogue
 from screens.widgets.step import Words
 from screens.widgets.text import SIGNS, shown
 from wizard.choices import Choice
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from wizard.checks import Check, Result
+
+_MORE = " ... d: more"
 
 
 class Results(Vertical):
@@ -36,7 +40,7 @@ class Results(Vertical):
             with VerticalScroll(id="tests-box", can_focus=False):
                 yield Listing((), topic="trial.tests", id="tests")
             yield from self._beside
-        yield Words("", id="explained")
+        yield _Explained()
 
     @property
     def all(self) -> tuple[Result, ...]:
@@ -68,6 +72,7 @@ class Results(Vertical):
         self._results.clear()
         for check in checks:
             self._list(Choice(check.id, f"{SIGNS.waiting} {check.title}", ""), check.service)
+        self._explain("")
 
     def add(self, result: Result) -> None:
         """Show how a test went."""
@@ -113,7 +118,42 @@ class Results(Vertical):
 
     def _explain(self, identity: str) -> None:
         result = self._results.get(identity)
-        self.query_one("#explained", Words).say("\n".join(_explanation(result)) if result else "")
+        self.query_one(_Explained).explain(_explanation(result) if result else ())
+
+
+class _Explained(Words):
+    """What there is to say about a test; where there is no room for it, the key that shows the rest."""
+
+    def __init__(self) -> None:
+        super().__init__("", id="explained", fixed=True)
+        self._lines: tuple[str, ...] = ()
+
+    def explain(self, lines: Iterable[str]) -> None:
+        """Show these lines."""
+        self._lines = tuple(lines)
+        self._lay()
+
+    def on_resize(self) -> None:
+        """Break the lines anew."""
+        self._lay()
+
+    def _lay(self) -> None:
+        width, height = self.size
+        if not width or not height:
+            return
+        laid = [part for line in self._lines for part in wrap(line, width)]
+        if len(laid) > height:
+            room = width - len(_MORE)
+            last = next(iter(wrap(laid[height - 1], room)), "")
+            laid = [*laid[: height - 1], f"{last}{_MORE}"]
+        self.say("\n".join(laid))
+
+
+def dialogue(result: Result, *logged: str) -> Dialogue:
+    """Return a page with all that is known of a test: why it failed, what was said and ``logged``."""
+    said = [f"{way} {text}" for way, text in result.dialogue]
+    log = ["", "# log", *logged] if logged else []
+    return Dialogue(result.check.title, [*_explanation(result), "", "# dialogue", *said, *log])
 
 
 def _explanation(result: Result) -> Iterator[str]:

@@ -52,6 +52,7 @@ def plan_of(policy: Policy) -> Plan:
     return Plan(policy, policy, (change,), ("something to know",))
 
 
+STARTED = 1000.0
 CHECKPOINT = Checkpoint("1", "2026-11-21T14:02:11+00:00", "all of it", "", State.KEPT, Path("/nowhere"))
 
 
@@ -91,21 +92,21 @@ class Handle:
         self.standing = replace(self.standing, state=state, deadline=0.0)
 
 
-def result(name: str = "greeting", *, ok: bool = True) -> Result:
-    """Return how a test of the submission service went."""
+def result(name: str = "greeting", *, ok: bool = True, why: str = "", source: str = "") -> Result:
+    """Return how a test of the submission service went, that called from the address ``source``."""
     target = Target("submission", "127.0.0.1", 587)
-    check = Check(target, name, Stage.GREETING, f"the {name}", "220", probes.greeting)
+    check = Check(target, name, Stage.LOGINS, f"the {name}", "220", probes.greeting)
     return Result(
         check,
         ok=ok,
         observed="220 hello" if ok else "nothing",
-        explanation="",
+        explanation=why,
         skipped="",
         broken=False,
         dialogue=(),
-        started=0.0,
-        ended=0.0,
-        source_address="",
+        started=STARTED,
+        ended=STARTED + 1,
+        source_address=source,
     )
 
 
