@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from screens import typed_passwords
 from screens.previewing import planned
 from wizard import accounthints, accountplaces, accounts, applying, engine, logtail, rehearsal, verify
+from wizard.checks import Stage
 from wizard.choices import owns_accounts
 from wizard.errors import HostError
 
@@ -135,7 +136,23 @@ def log(situation: Situation) -> Follower:
     return logtail.Follower(logtail.discover(host.root, where), host.root)
 
 
-def lines_of(result: Result, results: Iterable[Result], lines: Sequence[Line]) -> list[Line]:
-    """Return the ``lines`` of the log that the test with this ``result`` caused."""
-    attribution = logtail.Attribution({each.source_address for each in results})
-    return [line for line, owner in attribution.of(lines) if owner == result.source_address]
+def lines_of(result: Result, results: Iterable[Result], lines: Sequence[Line]) -> list[int]:
+    """Return which of the ``lines`` of the log, by their numbers, the test with this ``result`` caused.
+
+    Those before it are not, for the tests of each run call from the same addresses. saslauthd names no
+    client: what it says counts for every log-in that was refused meanwhile.
+    """
+    if result.skipped:
+        return []
+    attribution = logtail.Attribution({each.source_address for each in results if each.source_address})
+    return [
+        number
+        for number, (line, owner) in enumerate(attribution.of(lines))
+        if line.time >= result.started and (owner == result.source_address or _overheard(line, result))
+    ]
+
+
+def _overheard(line: Line, result: Result) -> bool:
+    stage = result.check.stage
+    refused = stage is Stage.WRONG_PASSWORDS or (stage is Stage.LOGINS and not result.ok)
+    return refused and line.program == "saslauthd" and line.time <= result.ended

@@ -228,6 +228,10 @@ class TrialStep(Step):
     def _wanted(self, event: Wanted) -> None:
         self._results.expect(event.checks)
 
+    @on(Results.Pointed)
+    def _pointed(self) -> None:
+        self._log.look_at(self._results.here, self._results.all)
+
     def _say(self, text: str) -> None:
         self.query_one("#doing", Words).say("\n".join(shown(line) for line in text.splitlines()))
 
@@ -314,7 +318,7 @@ class TrialStep(Step):
         if result is None:
             self.app.bell()
             return
-        self.app.push_screen(dialogue(result, *self._log.caused_by(result, self._results.all)))
+        self.app.push_screen(dialogue(result, *self._log.caused))
 
     def action_rerun(self) -> None:
         """Run the tests again."""

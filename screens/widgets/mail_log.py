@@ -10,17 +10,16 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from screens import doing
-from screens.widgets.pane import Pane
+from screens.widgets.pane import MOST_LINES, Pane
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from screens.answers import Situation
     from wizard.checks import Result
     from wizard.loglines import Line
 
 _EVERY = 0.5  # seconds; what came in between is painted at once
-_KEPT = 2000  # lines
 
 
 class MailLog(Pane):
@@ -37,6 +36,8 @@ class MailLog(Pane):
         super().__init__(follow=True, broken=True, topic="trial.tests", id="log")
         self._situation = situation
         self._log: list[Line] = []
+        self._looked_at: Result | None = None
+        self._results: Sequence[Result] = ()
 
     def on_mount(self) -> None:
         """Begin."""
@@ -54,12 +55,25 @@ class MailLog(Pane):
     @on(Grown)
     def _grown(self, event: Grown) -> None:
         event.stop()
-        self._log = [*self._log, *event.lines][-_KEPT:]
+        self._log = [*self._log, *event.lines][-MOST_LINES:]
         self.add(_text(line) for line in event.lines)
+        self._tell_apart()
 
-    def caused_by(self, result: Result, results: Iterable[Result]) -> Iterator[str]:
-        """Yield the lines that the test with this ``result`` caused, in the company of all ``results``."""
-        return (_text(line) for line in doing.lines_of(result, results, self._log))
+    def look_at(self, result: Result | None, results: Sequence[Result]) -> None:
+        """Mark, from now on, what the test with this ``result`` caused, in the company of all ``results``."""
+        self._looked_at, self._results = result, results
+        self._tell_apart()
+
+    def _tell_apart(self) -> None:
+        self.mark(self._caused())
+
+    def _caused(self) -> list[int]:
+        return doing.lines_of(self._looked_at, self._results, self._log) if self._looked_at else []
+
+    @property
+    def caused(self) -> Iterator[str]:
+        """The lines that are marked."""
+        return (_text(self._log[number]) for number in self._caused())
 
 
 def _text(line: Line) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual import on
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.message import Message
 
 from screens.widgets.choice_list import Listing
 from screens.widgets.dialogs import Dialogue
@@ -27,6 +28,9 @@ _MORE = " ... d: more"
 
 class Results(Vertical):
     """Lists tests below the names of their services; the one that the cursor is on is explained."""
+
+    class Pointed(Message):
+        """The cursor is on another test, or more is known of the one that it is on."""
 
     def __init__(self, *beside: Widget) -> None:
         super().__init__(id="results")
@@ -119,6 +123,7 @@ class Results(Vertical):
     def _explain(self, identity: str) -> None:
         result = self._results.get(identity)
         self.query_one(_Explained).explain(_explanation(result) if result else ())
+        self.post_message(self.Pointed())
 
 
 class _Explained(Words):

@@ -41,10 +41,11 @@ class Signs:
     dash: str
     chosen: str
     unknown: str
+    mark: str
 
 
-_PLAIN = Signs(">", "+", "x", ".", "!", "-", "-", "*", "?")
-_FULL = Signs("\u203a", "✓", "✗", "·", "▲", "·", "─", "•", "\ufffd")
+_PLAIN = Signs(">", "+", "x", ".", "!", "-", "-", "*", "?", ">")
+_FULL = Signs("\u203a", "✓", "✗", "·", "▲", "·", "─", "•", "\ufffd", "▌")
 
 
 def signs(environ: os._Environ[str] | dict[str, str]) -> Signs:
