@@ -50,9 +50,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """Tells those who follow; ``write`` takes one line."""
+    """Tells those who follow; ``write`` takes one line. ``tested``: what the tests call."""
 
     write: Callable[[bytes], None]
+    tested: str = "the live server"
 
     def tell(self, kind: str, text: str = "", number: int = 0, total: int = 0) -> None:
         """Tell that something has happened."""
@@ -60,7 +61,7 @@ class Teller:
 
     def checks(self, checks: tuple[Check, ...]) -> None:
         """Tell that the tests begin."""
-        self.tell("testing", "testing the live server", total=len(checks))
+        self.tell("testing", f"testing {self.tested}", total=len(checks))
 
     def result(self, result: Result) -> None:
         """Tell how one went."""

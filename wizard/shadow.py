@@ -56,7 +56,7 @@ def main() -> int:
     """Rehearse the work that standard input describes; tell the events on standard output."""
     hold_on()
     work: dict[str, codec.Json] = json.loads(sys.stdin.buffer.read())
-    teller = Teller(_write)
+    teller = Teller(_write, tested="the server in the shadow")
     try:
         _enter()
         _rehearse(work, teller)
