@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import termios
 import traceback
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,6 +20,8 @@ from screens.wizard_screen import WizardScreen
 from wizard.secret import keep_memory_private
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from textual.binding import BindingType
 
     from wizard.root import Root
@@ -54,6 +57,17 @@ class WizardApp(InOrderApp, ThriftyApp):
         """Leave the terminal clean when told to stop."""
         self.animation_level = "none"
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 1)
+        signal.signal(signal.SIGHUP, self._hung_up)
+
+    def _hung_up(self, number: int, _: FrameType | None) -> None:
+        """Leave as when told to stop; but at once, as without this handler, if the terminal is gone."""
+        try:
+            termios.tcgetattr(sys.__stdin__ or 0)
+        except (termios.error, OSError, ValueError):
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        else:
+            self.call_later(self.exit, 1)
 
     def _fatal_error(self) -> None:
         """Say what broke, without the values of variables as Textual would: passwords are among them."""

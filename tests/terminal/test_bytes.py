@@ -125,11 +125,18 @@ def test_a_password_is_never_written(terminal: Terminal) -> None:
     assert not re.search(rb"Z.{0,40}w9", terminal.transcript)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_the_terminal_clean(terminal: Terminal, number: signal.Signals) -> None:
     os.kill(terminal._process.pid, number)
     assert terminal.wait() == 1
     assert _LEAVE_ALTERNATE_SCREEN in terminal.transcript
+
+
+def test_without_its_terminal_it_ends_at_once(root: Path) -> None:
+    argv = [sys.executable, "-m", "wizard.cli", "--root", str(root)]
+    with Terminal(["setsid", "--ctty", "--wait", *argv], env=_environment()) as terminal:
+        terminal.expect("Only look")
+        terminal.hang_up(timeout=2)
 
 
 def test_ctrl_c_leaves_the_terminal_clean(terminal: Terminal) -> None:
