@@ -74,7 +74,7 @@ class WizardScreen(Screen[int]):
     class Unseen(Message):
         """The host can't be looked at; ``reason`` says why, for the admin."""
 
-        def __init__(self, reason: str) -> None:
+        def __init__(self, reason: looking.WizardError) -> None:
             super().__init__()
             self.reason = reason
 
@@ -91,6 +91,7 @@ class WizardScreen(Screen[int]):
         self._root = root
         self._left_half_way = False  # by the admin, who was asked
         self._situation: Situation | None = None
+        self._exit_code = 0  # where there is no step to leave
         self._answers: Answers | None = None
         self._at = 0
         self._soon: Timer | None = None
@@ -126,7 +127,7 @@ class WizardScreen(Screen[int]):
                 return
             situation = looking.look(self._root)
         except looking.WizardError as error:
-            self.post_message(self.Unseen(str(error)))
+            self.post_message(self.Unseen(error))
         else:
             self.post_message(self.Looked(situation))
 
@@ -142,7 +143,7 @@ class WizardScreen(Screen[int]):
 
     async def on_wizard_screen_looked(self, message: Looked) -> None:
         """Begin with the first step."""
-        self._situation = message.situation
+        self._situation, self._exit_code = message.situation, 0
         self._previewer = None
         intent = Intent.LOOK if message.situation.no_apply else Intent.SUBMISSION
         self._answers = answers.start(message.situation, intent)
@@ -152,7 +153,7 @@ class WizardScreen(Screen[int]):
 
     async def on_wizard_screen_unseen(self, message: Unseen) -> None:
         """Say why there is nothing to be done, and what can be."""
-        self._situation = None
+        self._situation, self._exit_code = None, message.reason.exit_code
         await self._clear()
         text = f"{SIGNS.bad} {message.reason}\n\nNothing was changed."
         await self.body.mount(Words(text, classes="problem waiting"))
@@ -344,7 +345,7 @@ class WizardScreen(Screen[int]):
         if step is not None and await step.settles():
             return
         if step is None or self._at == 0 or step.leaving is None:
-            self.app.exit(step.exit_code if step else 0)
+            self.app.exit(step.exit_code if step else self._exit_code)
             return
         question = Question("Leave the wizard?", step.leaving, yes="leave", no="stay")
         await self.app.push_screen(question, self._left)

@@ -410,8 +410,19 @@ def test_a_host_that_can_not_be_looked_at_is_no_dead_end(site: Site) -> None:
         release.write_text(text)
         await at.press("r")
         await at.see("Set up authenticated submission")
+        await at.press("ctrl+q")
 
-    site.drive(script)
+    assert site.drive(script) == 0
+
+
+def test_leaving_a_host_that_can_not_be_looked_at_says_so_to_scripts(site: Site) -> None:
+    site.root.path("/etc/os-release").unlink()
+
+    async def script(at: Driver) -> None:
+        await at.see("Nothing was changed", "^Q quit")
+        await at.press("ctrl+q")
+
+    assert site.drive(script) == HostError.exit_code
 
 
 def test_a_plan_that_can_not_be_made_says_why_in_the_review(
