@@ -16,6 +16,8 @@ from screens.widgets.text import SIGNS, shown
 from wizard.errors import WizardError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from textual.app import ComposeResult
 
 
@@ -30,15 +32,16 @@ class CardStep(Step):
     keys = "enter save the policy   esc begin anew   F1 help   ^Q leave"
 
     class Seen(Message):
-        """What the card says is known."""
+        """What the card says is known, and what stands ``beside`` it for the admin."""
 
-        def __init__(self, text: str) -> None:
+        def __init__(self, text: str, beside: str) -> None:
             super().__init__()
-            self.text = text
+            self.text, self.beside = text, beside
 
     def fields(self) -> ComposeResult:
         """The card, how to undo, and where to save the policy."""
         yield Words("", id="card")
+        yield Words("", id="beside", classes="apart")
         yield Words("Undo any time: postfix-auth rollback", classes="apart")
         yield Field(label("card.path"), "card.path", saving.PROPOSAL, check=lambda _: None, id="path")
         yield Words("", id="saved")
@@ -52,14 +55,19 @@ class CardStep(Step):
     def _look(self) -> None:
         try:
             card = looking.card(self.situation.host.root, self.answers)
-            lines = [shown(line) for line in card.lines(SIGNS.attention)]
+            beside = list(card.beside(SIGNS.attention))
+            heading = ["For you, not for them", *beside] if beside else []
+            seen = self.Seen(_text(card.lines), _text(heading))
         except WizardError as error:
-            lines = [f"{SIGNS.bad} {shown(str(error))}"]
-        self.post_message(self.Seen("\n".join(lines)))
+            seen = self.Seen(f"{SIGNS.bad} {shown(str(error))}", "")
+        self.post_message(seen)
 
     def on_card_step_seen(self, message: Seen) -> None:
         """Show it."""
         self.query_one("#card", Words).say(message.text)
+        beside = self.query_one("#beside", Words)
+        beside.say(message.beside)
+        beside.display = bool(message.beside)
 
     async def incomplete(self) -> bool:
         """Save the policy; there is no next step."""
@@ -68,3 +76,7 @@ class CardStep(Step):
             policy = named(self.answers.policy, self.answers.passwords)
             self.query_one("#saved", Words).say(shown(saving.save(policy, name)))
         return True
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "\n".join(shown(line) for line in lines)

@@ -26,16 +26,20 @@ _SYSTEM = (SaslauthdPam, SaslauthdShadow, SaslauthdGetpwent)
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is asked for with what to answer, in ``rows``; ``attention``: what the admin should know too."""
+    """What is asked for with what to answer, in ``rows``; ``attention``: what only the admin should know."""
 
     rows: tuple[tuple[str, str], ...] = ()
     attention: tuple[str, ...] = ()
 
-    def lines(self, sign: str) -> Iterator[str]:
-        """Yield it for a terminal; ``sign`` stands before what needs attention."""
+    @property
+    def lines(self) -> Iterator[str]:
+        """The card itself, for a terminal."""
         for label, text in self.rows:
             for at, line in enumerate(textwrap.wrap(text, _TEXT)):
                 yield f"{label if not at else '':<{_LABEL}}{line}"
+
+    def beside(self, sign: str) -> Iterator[str]:
+        """Yield what stands beside the card, and is not handed out, each with a ``sign`` before it."""
         for text in self.attention:
             yield from textwrap.wrap(f"{sign} {text}", _LABEL + _TEXT, subsequent_indent="  ")
 
@@ -45,7 +49,7 @@ def card(policy: Policy, host: Host, user: str = "") -> Card:
     name = user.partition("@")[0] or _SOMEBODY
     names = recipes.names(host)
     rows = tuple(_rows(policy, host, names, name))
-    return Card(rows, tuple(_attention(policy, host, names.traps(name) if names else ())))
+    return Card(rows, tuple(_attention(policy, names.traps(name) if names else ())))
 
 
 def _rows(policy: Policy, host: Host, names: Names | None, user: str) -> Iterator[tuple[str, str]]:
@@ -56,6 +60,9 @@ def _rows(policy: Policy, host: Host, names: Names | None, user: str) -> Iterato
             yield "User name", " or ".join(names.forms(user)) or "none that gets in"
             yield "", names.about
         yield "Password", _password(policy.backend)
+        shown = certificate_in_use(host)
+        if shown and shown.self_signed:
+            yield "Certificate", "self-signed: accept it once when asked"
 
 
 def _server(policy: Policy, host: Host) -> str:
@@ -72,11 +79,8 @@ def _plain(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if "*" not in name)
 
 
-def _attention(policy: Policy, host: Host, traps: Iterable[str]) -> Iterator[str]:
+def _attention(policy: Policy, traps: Iterable[str]) -> Iterator[str]:
     yield from traps
-    shown = certificate_in_use(host)
-    if shown and shown.self_signed:
-        yield "The certificate is self-signed: accept it once when asked."
     if policy.smarthost:
         yield f"All mail leaves through {policy.smarthost.host}, port {policy.smarthost.port}."
 

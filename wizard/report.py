@@ -126,9 +126,10 @@ def by_hand_lines(found: InForce) -> Iterator[str]:
 
 
 def card_lines(card: Card) -> Iterator[str]:
-    """Yield what to tell the users, after an empty line; nothing if there is nothing to tell."""
-    lines = [shown(line) for line in card.lines("!")]
-    yield from ("", *lines) if lines else ()
+    """Yield what to tell the users, and what only the admin should know, each after an empty line."""
+    for part in (card.lines, card.beside("!")):
+        lines = [shown(line) for line in part]
+        yield from ("", *lines) if lines else ()
 
 
 class Telling:

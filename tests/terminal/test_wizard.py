@@ -395,7 +395,11 @@ def test_after_success_comes_the_card(site: Site, monkeypatch: pytest.MonkeyPatc
         await at.see("Done.")
         await at.press("enter")
         await at.see("Outgoing mail server   mail.example.net", "587, STARTTLS", "without @")
-        await at.see("User name              joe", "joe@anything gets in too", "Undo any time")
+        shown = await at.see("User name              joe", "Undo any time")
+        card, beside = shown.split("For you, not for them")
+        assert "self-signed: accept it once" in card
+        assert "joe@anything gets in too" not in card
+        assert "joe@anything gets in too" in beside
 
     assert site.drive(script) is None
 
