@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.timer import Timer
 
     from screens.answers import NewAccount, Situation
     from wizard.applying import Handle
     from wizard.checks import Check, Result
 
 _EVENTS_EVERY = 0.25  # seconds; what came in between is painted at once
+_RESTS_AFTER = 0.3  # seconds without a key
 
 
 class Then(StrEnum):
@@ -102,6 +104,7 @@ class TrialStep(Step):
         super().on_mount()
         self._handle: Handle | None = None
         self._told = ""
+        self._soon: Timer | None = None
         self._made: tuple[str, ...] = ()
         self._then = Then.STAY
         self._farewell: tuple[str, ...] = trial_words.GOES_ON
@@ -230,6 +233,12 @@ class TrialStep(Step):
 
     @on(Results.Pointed)
     def _pointed(self) -> None:
+        # whoever holds an arrow key down waits for the list only, not for the log as well
+        if self._soon:
+            self._soon.stop()
+        self._soon = self.set_timer(_RESTS_AFTER, self._look_at_log)
+
+    def _look_at_log(self) -> None:
         self._log.look_at(self._results.here, self._results.all)
 
     def _say(self, text: str) -> None:
@@ -318,6 +327,7 @@ class TrialStep(Step):
         if result is None:
             self.app.bell()
             return
+        self._look_at_log()
         self.app.push_screen(dialogue(result, *self._log.caused))
 
     def action_rerun(self) -> None:
@@ -374,7 +384,7 @@ class TrialStep(Step):
         if self._countdown.running and self._handle:
             text = f"Everything is applied, but not kept yet: at {self._until} all is put back as it was."
             if unmade := self._unmade:
-                text += f" Only with k {trial_words.counted(unmade)} will be made."
+                text += f" {trial_words.counted(unmade)} will be made only if you keep it."
             answers = {"k": "keep", "u": "undo", "l": "leave, it is put back"}
             await self.app.push_screen(Ask("Keep these settings?", text, answers), self._settled)
             return True

@@ -97,7 +97,8 @@ class Results(Vertical):
         """Put the cursor into the list, on the first test that failed if one did."""
         self._listing.focus()
         if failed := [result.id for result in self.all if not result.ok]:
-            self._listing.point_at(failed[0])
+            # what is said above may take more lines now, and leave the list fewer
+            self.call_after_refresh(self._listing.point_at, failed[0])
 
     @property
     def _listing(self) -> Listing:

@@ -150,6 +150,22 @@ def test_accounts_in_sasldb_then_one_port_less(outside: tuple[Machine, Machine])
     assert client.run(["nc", "-z", _SERVER, "465"], check=False).status != 0
     assert _gsasl(client, "SCRAM-SHA-256", f"bob@{_SERVER}", "builder")
 
+    with server.interactive([LAUNCHER]) as terminal:
+        terminal.expect("Change")
+        _walk(terminal, "Back end", "Mechanisms", "TLS", "Submission", "Smarthost", "Accounts")
+        _fill_in(terminal, "ann", "archer")
+        terminal.press("enter")
+        terminal.expect("ann")
+        _walk(terminal, "Review")
+        terminal.expect("Nothing to change", timeout=60)
+        terminal.press("enter")
+        terminal.expect("accounts are made: ann")
+        terminal.press("y")
+        terminal.expect("1 account made. All", timeout=60)
+        terminal.press("ctrl+q")
+        assert terminal.wait() == 0
+    assert _gsasl(client, "SCRAM-SHA-256", f"ann@{_SERVER}", "archer")
+
 
 #: Kills the process that applies once it has noted the way back from its third change.
 _KILL_AFTER_THREE = """

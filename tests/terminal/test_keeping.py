@@ -144,7 +144,7 @@ def test_who_leaves_is_told_that_no_accounts_are_made(waiting: Site, made: list[
     async def script(at: Driver) -> None:
         await _apply(at)
         await at.press("ctrl+q")
-        await at.see("Only with k 2 accounts will be made")
+        await at.see("2 accounts will be made only")
         await at.press("l")
         assert "Not made: ann, bob. postfix-auth user add NAME" in at.app.farewell[-1]
 

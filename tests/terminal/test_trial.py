@@ -95,7 +95,7 @@ def test_the_lines_of_the_log_that_a_test_caused_are_marked(
         shown = await at.see("out of salt")
         assert "another run" not in shown
         await at.press("escape", "down")
-        await at.see("▌smtpd[7]: connect from")
+        await at.see("▌  x[127.0.77.2]")
         assert "out of salt" not in at.text
 
     failed.drive(script)
