@@ -46,7 +46,7 @@ def steps(wanted: Wanted) -> Iterator[Step]:
     parameters = tuple(_parameters(wanted, smarthost))
     changing = {name for name, value, _ in parameters if postfix.value(name) != value}
     for name, value, why in parameters:
-        current = _level(postfix) if name == "smtp_tls_security_level" else postfix.value(name)
+        current = level(postfix) if name == "smtp_tls_security_level" else postfix.value(name)
         # one that follows another, as smtp_sasl_tls_security_options does, would change with it
         follows = any(f"${other}" in postfix.parameters.get(name, "") for other in changing)
         if postfix.knows(name) and (current != value or follows):
@@ -213,13 +213,13 @@ def read(host: Host) -> Smarthost | None:
     """Return the relay host in force; None if there is none, or one that the section can't express."""
     postfix = host.settled_postfix
     relay = postfix.value("relayhost")
-    parts, level = _split(relay), _level(postfix)
-    if not parts or level not in set(SmarthostTls):
+    parts, found_level = _split(relay), level(postfix)
+    if not parts or found_level not in set(SmarthostTls):
         return None
     found = Smarthost(
         host=parts[0],
         port=parts[1],
-        tls=SmarthostTls(level),
+        tls=SmarthostTls(found_level),
         ca_file=postfix.value("smtp_tls_CAfile") or host.platform.ca_file,
     )
     if not postfix.yes("smtp_sasl_auth_enable"):
@@ -231,8 +231,8 @@ def read(host: Host) -> Smarthost | None:
     return replace(found, user=user) if user else None
 
 
-def _level(postfix: Postfix) -> str:
-    """The level in force, also where the older parameters say it (postconf(5))."""
+def level(postfix: Postfix) -> str:
+    """Return the level in force, also where the older parameters say it (postconf(5))."""
     older = "encrypt" if postfix.yes("smtp_enforce_tls") else "may" if postfix.yes("smtp_use_tls") else "none"
     return postfix.value("smtp_tls_security_level") or older
 

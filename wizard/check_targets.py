@@ -71,7 +71,7 @@ def _services(postfix: Postfix) -> Iterator[tuple[Service, Service]]:
 def _target(host: Host, service: Service, smtpd: Service) -> Target:
     postfix = host.settled_postfix
     wrapper = postfix.yes("smtpd_tls_wrappermode", smtpd)
-    tls = security_level(postfix, smtpd)
+    tls = postfix.tls_level(smtpd)
     certificate = _certificate(host, smtpd)
     source = check_networks.caller(host, smtpd)
     trusts_networks = "permit_mynetworks" in _relay_restrictions(postfix, smtpd)
@@ -114,17 +114,6 @@ def _knows_strangers(host: Host) -> bool:
     nobody = lookup.check(keys, lookup.Smtpd.of(host, chrooted=False, realm=""), timeout=_PATIENCE)
     # only who may not become somebody is not told whether there is anybody (RFC 4370); the rest are faults
     return nobody.unknown or nobody.unreachable or nobody.refused
-
-
-def security_level(postfix: Postfix, service: Service) -> str:
-    """Return "none", "may" or "encrypt": smtpd_tls_security_level, or what it replaced in Postfix 2.3."""
-    level = postfix.value("smtpd_tls_security_level", service)
-    if not level and postfix.yes("smtpd_enforce_tls", service):
-        return "encrypt"
-    if not level and postfix.yes("smtpd_use_tls", service):
-        return "may"
-    # smtpd takes the client's levels, such as "verify", for encrypt
-    return level if level in ("none", "may") else "encrypt" if level else "none"
 
 
 def _relay_restrictions(postfix: Postfix, service: Service) -> list[str]:

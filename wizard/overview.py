@@ -128,17 +128,10 @@ def _offers(postfix: Postfix, service: Service) -> Iterator[str]:
     if postfix.yes("smtpd_tls_wrappermode", service):
         yield "TLS from the start"
     else:
-        level = postfix.value("smtpd_tls_security_level", service)
-        level = level or ("encrypt" if postfix.yes("smtpd_enforce_tls", service) else "")
-        level = level or ("may" if postfix.yes("smtpd_use_tls", service) else "")
+        level = postfix.tls_level(service)
         yield {"encrypt": "STARTTLS required", "may": "STARTTLS"}.get(level, "no TLS")
     if postfix.yes("smtpd_sasl_auth_enable", service):
-        wrapped = postfix.yes("smtpd_tls_wrappermode", service)
-        yield (
-            "AUTH inside TLS"
-            if wrapped or postfix.yes("smtpd_tls_auth_only", service)
-            else "AUTH, also in clear"
-        )
+        yield "AUTH inside TLS" if postfix.auth_in_tls_only(service) else "AUTH, also in clear"
     else:
         yield "no AUTH"
     if postfix.chrooted(service):
@@ -174,11 +167,13 @@ def _names(host: Host) -> str:
 
 
 def _smarthost(postfix: Postfix | None) -> str:
+    import recipes.smarthost  # noqa: PLC0415 - as above
+
     relay = postfix.value("relayhost") if postfix else ""
     if not relay or not postfix:
         return "none: mail leaves directly"
     login = "with a login" if postfix.yes("smtp_sasl_auth_enable") else "without a login"
-    return f"{relay}, {login}, TLS {postfix.value('smtp_tls_security_level') or 'none'}"
+    return f"{relay}, {login}, TLS {recipes.smarthost.level(postfix)}"
 
 
 def _certificate(host: Host) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wizard.commands import Outcome
 
 _DIRECTORY = "/etc/postfix"
+_REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)\}|\((\w+)\))")
 _COLUMNS = 8  # master(5): name, type, private, unprivileged, chroot, wakeup, process limit, command
 
 
@@ -80,6 +81,11 @@ class Postfix:
         """Return what ``parameter`` is for ``service`` (for all others: None), ``$name`` expanded."""
         if service and parameter in service.options:
             return service.expanded[parameter]
+        written = self.parameters.get(parameter, "") if service else ""
+        named = {name for groups in _REFERENCE.findall(written) for name in groups if name}
+        if any(self.value(name, service) != self.value(name) for name in named):
+            # smtpd replaces $name by what its own -o says
+            return _REFERENCE.sub(lambda found: self.value(found[found.lastindex or 0], service), written)
         return self.expanded.get(parameter, "")
 
     def yes(self, parameter: str, service: Service | None = None) -> bool:
@@ -97,8 +103,23 @@ class Postfix:
         return (
             self.yes("smtpd_tls_auth_only", service)
             or self.yes("smtpd_tls_wrappermode", service)
-            or self.value("smtpd_tls_security_level", service) == "encrypt"
+            or self.tls_level(service) == "encrypt"
         )
+
+    def tls_level(self, service: Service | None = None) -> str:
+        """Return "none", "may" or "encrypt": smtpd_tls_security_level, or what it replaced in Postfix 2.3."""
+        level = self.value("smtpd_tls_security_level", service).lower()
+        if not level and self.yes("smtpd_enforce_tls", service):
+            return "encrypt"
+        if not level:
+            return "may" if self.yes("smtpd_use_tls", service) else "none"
+        # smtpd takes the client's levels, such as "verify", for encrypt (postconf(5))
+        return level if level in ("none", "may") else "encrypt"
+
+    def sasl_options(self, service: Service | None = None, *, inside_tls: bool) -> frozenset[str]:
+        """Return the security options of ``service``, such as ``noplaintext``, before or inside TLS."""
+        name = "smtpd_sasl_tls_security_options" if inside_tls else "smtpd_sasl_security_options"
+        return frozenset(self.value(name, service).lower().replace(",", " ").split())
 
     @property
     def smtpd_services(self) -> tuple[Service, ...]:

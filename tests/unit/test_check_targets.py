@@ -75,13 +75,22 @@ def test_security_options_hide_mechanisms(options: str, left: tuple[str, ...]) -
     ],
 )
 def test_the_security_level_replaces_older_parameters(parameters: dict[str, str], level: str) -> None:
-    assert check_targets.security_level(postfix(**parameters), service("smtp")) == level
+    assert postfix(**parameters).tls_level(service("smtp")) == level
 
 
 def test_an_override_of_the_service_counts() -> None:
     configured = postfix(smtpd_tls_security_level="may")
     strict = service("submission", {"smtpd_tls_security_level": "encrypt"})
-    assert check_targets.security_level(configured, strict) == "encrypt"
+    assert configured.tls_level(strict) == "encrypt"
+
+
+def test_a_default_follows_what_the_service_says() -> None:
+    before, inside = "smtpd_sasl_security_options", "smtpd_sasl_tls_security_options"
+    written = {before: "noanonymous", inside: f"${before}"}
+    configured = Postfix("", written, {before: "noanonymous", inside: "noanonymous"}, frozenset(), (), ())
+    own = service("submission", {before: "noplaintext"})
+    assert configured.value(inside, own) == "noplaintext"
+    assert configured.value(inside, service("smtp")) == "noanonymous"
 
 
 class Addresses:

@@ -173,6 +173,8 @@ def test_ports_say_what_a_client_will_find(tree: Tree) -> None:
         (AUTH, "no TLS, AUTH, also in clear"),
         ({"smtpd_use_tls": "yes"}, "STARTTLS, no AUTH"),
         ({"smtpd_enforce_tls": "yes"}, "STARTTLS required, no AUTH"),
+        ({"smtpd_enforce_tls": "yes", **AUTH}, "STARTTLS required, AUTH inside TLS"),
+        ({"smtpd_tls_security_level": "encrypt", **AUTH}, "STARTTLS required, AUTH inside TLS"),
     ],
 )
 def test_old_and_open_settings_are_understood(tree: Tree, options: dict[str, str], words: str) -> None:
@@ -196,6 +198,15 @@ def test_ports_that_nobody_elsewhere_reaches_need_attention(
     attention = " ".join(overview.overview(tree.host).attention)
     assert told in attention
     assert ("nobody outside" in attention) == bool(told)
+
+
+@pytest.mark.parametrize(
+    ("settings", "tls"),
+    [({}, "none"), ({"smtp_use_tls": "yes"}, "may"), ({"smtp_enforce_tls": "yes"}, "encrypt")],
+)
+def test_the_smarthosts_tls_is_what_is_in_force(tree: Tree, settings: dict[str, str], tls: str) -> None:
+    tree.postfix("3.7.11", {"relayhost": "[smtp.example.net]:587", **settings}, {SMTP: {}})
+    assert overview.overview(tree.host).smarthost.endswith(f"TLS {tls}")
 
 
 @pytest.mark.parametrize("family", ["old", "new"])
