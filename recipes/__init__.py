@@ -31,6 +31,8 @@ from recipes import (
     typed_password,
 )
 from wizard import processes, services
+from wizard.errors import PolicyError
+from wizard.policy import BACKENDS as BACKEND_TYPES
 from wizard.policy import Policy
 from wizard.steps import Note
 
@@ -93,6 +95,7 @@ def steps(wanted: Wanted) -> Iterator[Step]:
     """Yield all that has to happen so that the host does what is wanted."""
     recipe = backend_recipe(wanted.policy)
     given = wanted.given
+    _refuse_without_backend(wanted)
     yield from fresh.steps(wanted)
     if recipe and (given.backend or given.submission or given.authorization):
         # who may reach the back end depends on the services, what it is told on the realm
@@ -147,6 +150,19 @@ def read(host: Host) -> Policy:
     )
 
 
+def _refuse_without_backend(wanted: Wanted) -> None:
+    submission = wanted.given.submission
+    offers = submission is not None and (submission.services or submission.auth_on_smtp)
+    # one that somebody set up already, in whatever way, may do
+    there = wanted.postfix.auth_services or backend.configured(wanted.host)
+    if offers and not wanted.policy.backend and not there:
+        raise PolicyError(
+            "backend.type",
+            "must be given: nobody checks passwords on this host yet, so nobody could log in; add [backend] "
+            'with type = "saslauthd-pam" or another of ' + ", ".join(BACKEND_TYPES),
+        )
+
+
 def names(host: Host) -> Names | None:
     """Return how the back end in force looks up user names; None while none is, or none that is known."""
     recipe = backend_recipe(read(host))
@@ -172,7 +188,23 @@ def notes(host: Host) -> Iterator[str]:
         return
     for name in sorted(_BEYOND.keys() & postfix.explicit):
         yield f"set by hand: {name} = {postfix.value(name)} ({_BEYOND[name]})"
+    yield from tls.notes(host)
     yield from submission.notes(host)
     yield from smarthost.notes(host)
     if postfix.auth_services:
         yield from backend.notes(host)
+
+
+def differences(host: Host) -> Iterator[str]:
+    """Yield where services differ from what a section says of all of them.
+
+    A plan keeps that unless it is about that very setting, and then names what it keeps.
+    """
+    if host.postfix is None:
+        return
+    if host.postfix.auth_services and read(host).backend is None:
+        yield backend.unknown(host)
+    yield from backend.differences(host)
+    yield from mechanisms.differences(host)
+    yield from tls.differences(host)
+    yield from submission.differences(host)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wizard.policy import Authorization
-from wizard.steps import Act, set_for
+from wizard.steps import Act, Edit, set_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ def steps(wanted: Wanted) -> Iterator[Step]:
         why = "the realm of a user name without one"
         edits = tuple(set_for(wanted, "smtpd_sasl_local_domain", domain, why))
         yield from edits
-        if edits:
+        if any(isinstance(step, Edit) for step in edits):
             yield Act("postfix", "reload", why)
 
 

@@ -9,7 +9,7 @@ from recipes import measured
 from wizard.errors import PolicyError
 from wizard.formats import smtpdconf
 from wizard.sasl import application
-from wizard.steps import Act, Edit, Note, set_for
+from wizard.steps import Act, Edit, Note, by_hand, set_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -68,7 +68,7 @@ def steps(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Step]:
     why = f"asks the back end {backend.type} (Postfix SASL_README)"
     edits = tuple(set_for(wanted, "smtpd_sasl_type", recipe.sasl_type, why))
     yield from edits
-    if edits:
+    if any(isinstance(step, Edit) for step in edits):
         yield Act("postfix", "reload", f"asks the back end {backend.type}")
     if recipe.sasl_type == "cyrus":
         yield from _smtpd_conf(wanted, recipe, why)
@@ -104,6 +104,12 @@ def asked(host: Host) -> str:
     if postfix.value("smtpd_sasl_type", postfix.auth_services[0]) == "dovecot":
         return "dovecot"
     return host.smtpd_conf.methods[0] if host.smtpd_conf.methods else ""
+
+
+def configured(host: Host) -> bool:
+    """Whether somebody has said whom smtpd is to ask, though it may not ask yet."""
+    by_dovecot = host.settled_postfix.value("smtpd_sasl_type") == "dovecot"
+    return by_dovecot or "pwcheck_method" in host.smtpd_conf.keys
 
 
 def smtpd_conf_path(host: Host) -> str:
@@ -146,3 +152,37 @@ def notes(host: Host) -> Iterator[str]:
             yield f"set by hand: {conf.path} has {key}: {value}"
     for stray in conf.shadowed:
         yield f"{stray} is there, but this Postfix does not read it"
+
+
+def unknown(host: Host) -> str:
+    """Return, in words, who checks passwords where that is none of the back ends."""
+    whom = asked(host)
+    if whom == "saslauthd":
+        whom = f"saslauthd by way of {host.saslauthd.mechanism}"
+    elif whom == "auxprop":
+        plugin = host.smtpd_conf.keys.get("auxprop_plugin", "sasldb")
+        whom = f"the plugin {plugin} as {host.smtpd_conf.path} has it"
+    return (
+        f"set by hand: passwords are checked by {whom or 'nobody'}, which is no back end of a policy, so "
+        "[backend] and [mechanisms] are left out"
+    )
+
+
+#: What set_for makes the same for all, and a service may have in another way.
+_OF_ALL = (
+    "smtpd_sasl_type",
+    "smtpd_sasl_path",
+    "cyrus_sasl_config_path",
+    "smtpd_sasl_local_domain",
+    "broken_sasl_auth_clients",
+)
+
+
+def differences(host: Host) -> Iterator[str]:
+    """Yield which services ask somebody else, or in another way, than the first that offers AUTH."""
+    postfix = host.settled_postfix
+    for service in postfix.auth_services[1:]:
+        for name in _OF_ALL:
+            value = postfix.value(name, service)
+            if value != postfix.value(name, postfix.auth_services[0]):
+                yield by_hand(service, name, value)

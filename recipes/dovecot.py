@@ -16,7 +16,7 @@ from recipes.user_names import Called
 from wizard import check_dovecot, syntax
 from wizard.errors import PolicyError
 from wizard.policy import Dovecot
-from wizard.steps import Act, Note, set_for
+from wizard.steps import Act, Edit, Note, set_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def _steps(wanted: Wanted) -> Iterator[Step]:
     why = "where smtpd finds Dovecot; below the queue directory it is right for chrooted smtpd as well"
     edits = tuple(set_for(wanted, "smtpd_sasl_path", address, why))
     yield from edits
-    if edits:
+    if any(isinstance(step, Edit) for step in edits):
         yield Act("postfix", "reload", "asks Dovecot")
 
 

@@ -31,7 +31,8 @@ def steps(wanted: Wanted, backend: SaslauthdPam) -> Iterator[Step]:
     """Yield groups, list file and PAM service for ``allowed_groups``; none allowed means no restriction."""
     host, groups = wanted.host, backend.allowed_groups
     found, path = read(host), _list_path(host)
-    yield from _groups(host, groups)
+    if wanted.given.backend:
+        yield from _groups(host, groups)
     if found == groups:
         return
     if not groups and path != GROUPS:

@@ -18,7 +18,7 @@ from wizard.policy import ChrootChoice, Submission
 from wizard.steps import Act, Edit, Note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from wizard.host import Host
     from wizard.postfix import Postfix, Service
@@ -41,6 +41,10 @@ _BY_PLACE = re.compile(
     r"|(?:invalid|non_fqdn)_(?:helo_)?hostname)",
     re.IGNORECASE,
 )
+#: One of these lists must refuse in one of these words, or every smtpd is fatal (smtpd(8), smtpd_check.c).
+_DECISIVE = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
+_REFUSING = {"reject", "defer", "defer_if_permit", "reject_unauth_destination", "defer_unauth_destination"}
+_EARLY = ("smtpd_client_restrictions", "smtpd_helo_restrictions")
 _REFUSAL = re.compile(r"(?<![^\s,])(?:reject|defer)\w*", re.IGNORECASE)
 
 
@@ -141,6 +145,8 @@ def _options(wanted: Wanted, name: str) -> Iterator[tuple[str, str]]:
     yield "local_header_rewrite_clients", "static:all"
     yield "smtpd_reject_unlisted_recipient", "no"
     yield from _restrictions(wanted.postfix)
+    if not wanted.postfix.yes("smtpd_delay_reject"):
+        yield "smtpd_delay_reject", "yes"
     yield "milter_macro_daemon_name", "ORIGINATING"
 
 
@@ -170,7 +176,8 @@ def _existing(wanted: Wanted, service: Service, name: str) -> Iterator[Step]:
         raise HostError(
             f"{MASTER_CF}: the service {service.name} runs {service.command}, not smtpd; change that first"
         )
-    wish = dict(_needed(postfix, service, name, require_tls=submission.require_tls))
+    yield from _kept(wanted, service, name)
+    wish = dict(_needed(wanted, service, name))
     for parameter, value in wish.items():
         yield Edit(
             MASTER_CF, mastercf.SetOption(service.name, service.type, parameter, value), _WHY[parameter]
@@ -209,41 +216,102 @@ _WHY = {
     "smtpd_helo_restrictions": "accepts what authenticated clients send",
     "smtpd_sender_restrictions": "accepts what authenticated clients send",
     "smtpd_recipient_restrictions": "accepts what authenticated clients send",
+    "smtpd_delay_reject": "asks who may send once the client has had a chance to log in",
 }
 
 
-def _needed(postfix: Postfix, service: Service, name: str, *, require_tls: bool) -> Iterator[tuple[str, str]]:
+def _needed(wanted: Wanted, service: Service, name: str) -> Iterator[tuple[str, str]]:
     """The overrides that ``service`` lacks."""
+    postfix = wanted.postfix
     wish = {"smtpd_sasl_auth_enable": "yes"}
-    if name == "submissions":
-        wish["smtpd_tls_wrappermode"] = "yes"
-    else:
-        wish["smtpd_tls_wrappermode"] = "no"
-        wish |= _tls_of_submission(postfix, service, require_tls=require_tls)
+    if not _wrapped_by_hand(postfix, service):
+        wish["smtpd_tls_wrappermode"] = "yes" if name == "submissions" else "no"
+        wish |= _tls_of_submission(wanted, service) if name == "submission" else {}
     for parameter, value in wish.items():
         if postfix.value(parameter, service) != value:
             yield parameter, value
     # where nobody could log in yet, main.cf's lists are as little meant for users as on a new service
-    fresh = dict(_restrictions(postfix))
+    fresh, lists = dict(_restrictions(postfix)), {}
     for restriction in _RESTRICTIONS:
         tokens = _tokens(postfix, service, restriction)
         relay = restriction == "smtpd_relay_restrictions"
         inherited = service not in postfix.auth_services and restriction not in service.options
         if inherited and not relay and restriction in fresh and _before_users(tokens):
-            yield restriction, fresh[restriction]
+            lists[restriction] = fresh[restriction]
         elif not (_guarded(postfix, service) if relay else _lets_users_through(tokens)):
-            yield restriction, ",".join([*_login_rules(tokens), _ONLY_USERS])
+            lists[restriction] = ",".join([*_login_rules(tokens), _ONLY_USERS])
+    yield from lists.items()
+    if not postfix.yes("smtpd_delay_reject", service) and _asks_too_early(postfix, service, lists):
+        yield "smtpd_delay_reject", "yes"
 
 
-def _tls_of_submission(postfix: Postfix, service: Service, *, require_tls: bool) -> dict[str, str]:
+def _tls_of_submission(wanted: Wanted, service: Service) -> dict[str, str]:
     """The TLS settings of port 587; where AUTH is inside TLS only already, how that is done is left alone."""
-    level = postfix.value("smtpd_tls_security_level", service)
-    if not require_tls:
-        return {"smtpd_tls_auth_only": "no", "smtpd_tls_security_level": "may"}
+    postfix, submission = wanted.postfix, wanted.given.submission or Submission()
+    level = postfix.tls_level(service)
+    if not submission.require_tls:
+        if service in _stricter(wanted):
+            return {}
+        wish = {"smtpd_tls_auth_only": "no"}
+        return wish if level == "may" else wish | {"smtpd_tls_security_level": "may"}
     wrapped = postfix.yes("smtpd_tls_wrappermode", service)
     if not wrapped and postfix.auth_in_tls_only(service) and level in ("may", "encrypt"):
         return {}
     return {"smtpd_tls_auth_only": "yes", "smtpd_tls_security_level": "encrypt"}
+
+
+def _wrapped_by_hand(postfix: Postfix, service: Service) -> bool:
+    """Whether users log in on port 587 with TLS from the start, as somebody wanted it for that very port."""
+    named = "smtpd_tls_wrappermode" in service.options and service in postfix.auth_services
+    return (
+        named
+        and service in postfix.services_at("submission")
+        and postfix.yes("smtpd_tls_wrappermode", service)
+    )
+
+
+def _stricter(wanted: Wanted) -> tuple[Service, ...]:
+    """Return the services that keep AUTH inside TLS though the policy does not ask for that.
+
+    It asks for less than there is only where all of them have it; else it asks for what there is.
+    """
+    submission = wanted.given.submission
+    if submission is None or submission.require_tls:
+        return ()
+    return _inside_tls(wanted.postfix, wanted.staying)
+
+
+def inside_tls_after(wanted: Wanted, service: Service) -> bool:
+    """Whether ``service`` offers AUTH inside TLS only once the policy is in force."""
+    submission, postfix = wanted.given.submission, wanted.postfix
+    usual = service not in postfix.stray_auth_services
+    if submission is None or not usual:
+        return postfix.auth_in_tls_only(service)
+    wrapped = service in postfix.services_at("submissions") or _wrapped_by_hand(postfix, service)
+    return submission.require_tls or wrapped or service in _stricter(wanted)
+
+
+def _inside_tls(postfix: Postfix, services: Sequence[Service]) -> tuple[Service, ...]:
+    """Return which of ``services`` offer AUTH inside TLS only; none of them where all do."""
+    usual = [service for service in services if service not in postfix.stray_auth_services]
+    inside = tuple(service for service in usual if postfix.auth_in_tls_only(service))
+    return () if len(inside) == len(usual) else inside
+
+
+def _kept(wanted: Wanted, service: Service, name: str) -> Iterator[Note]:
+    """Name what ``service`` does in another way than the policy says, and goes on to do."""
+    if name == "submission" and _wrapped_by_hand(wanted.postfix, service):
+        yield Note(f"{_wraps(service)}; kept")
+    elif service in _stricter(wanted) and name == "submission":
+        yield Note(f"{_keeps_inside(service)}; kept")
+
+
+def _wraps(service: Service) -> str:
+    return f"set by hand: the service {service.key} speaks TLS from the start, on the port of STARTTLS"
+
+
+def _keeps_inside(service: Service) -> str:
+    return f"set by hand: the service {service.key} offers AUTH inside TLS only, others in clear as well"
 
 
 def _tokens(postfix: Postfix, service: Service | None, parameter: str) -> list[str]:
@@ -253,9 +321,19 @@ def _tokens(postfix: Postfix, service: Service | None, parameter: str) -> list[s
 def _guarded(postfix: Postfix, service: Service) -> bool:
     """Whether a restriction list of ``service`` turns everybody away who has not authenticated."""
     lists = [_tokens(postfix, service, name) for name in _RESTRICTIONS]
-    relays = _lets_users_through(_tokens(postfix, service, "smtpd_relay_restrictions"))
+    relay, recipient = (_tokens(postfix, service, name) for name in _DECISIVE)
     first = ([token.lower() for token in tokens[:2]] for tokens in lists)
-    return relays and [_USERS, "reject"] in first
+    refuses = any(token.lower() in _REFUSING for token in (*relay, *recipient))
+    return refuses and _lets_users_through(relay) and [_USERS, "reject"] in first
+
+
+def _asks_too_early(postfix: Postfix, service: Service, lists: Mapping[str, str]) -> bool:
+    """Whether a list that would be asked before AUTH, but for smtpd_delay_reject, lets only users through."""
+    for name in _EARLY:
+        text = lists.get(name, ",".join(_tokens(postfix, service, name))).lower()
+        if _USERS in text and text.endswith(("reject", "defer")):
+            return True
+    return False
 
 
 def _lets_users_through(tokens: list[str]) -> bool:
@@ -290,15 +368,23 @@ def _smtp(wanted: Wanted, service: Service) -> Iterator[Step]:
         if on:
             yield from _unguarded_senders(postfix, service)
         return
-    if postfix.auth_in_tls_only(service) != submission.require_tls:
-        auth_only = "yes" if submission.require_tls else "no"
+    if service in _stricter(wanted):
+        yield Note(f"{_keeps_inside(service)}; kept")
+    elif auth_only := _auth_only(postfix, service, require_tls=submission.require_tls):
         edit = mastercf.SetOption(service.name, service.type, "smtpd_tls_auth_only", auth_only)
         yield Edit(MASTER_CF, edit, _WHY["smtpd_tls_auth_only"])
         yield Act("postfix", "reload", "reads master.cf anew")
-    for name in ("smtpd_relay_restrictions", "smtpd_recipient_restrictions"):
+    for name in _DECISIVE:
         if not _lets_users_through(_tokens(postfix, service, name)):
             yield _let_through(postfix, service, name)
             yield Act("postfix", "reload", f"reads {name} anew")
+
+
+def _auth_only(postfix: Postfix, service: Service, *, require_tls: bool) -> str:
+    """Return what smtpd_tls_auth_only has to become on port 25, whose level [tls] sets; empty: as it is."""
+    if require_tls:
+        return "" if postfix.auth_in_tls_only(service) else "yes"
+    return "no" if postfix.yes("smtpd_tls_auth_only", service) else ""
 
 
 def _unguarded_senders(postfix: Postfix, service: Service) -> Iterator[Note]:
@@ -350,3 +436,14 @@ def notes(host: Host) -> Iterator[str]:
     """Yield what the section can't express: smtpd services with AUTH on other ports."""
     for service in host.settled_postfix.stray_auth_services:
         yield f"set by hand: the service {service.key} in master.cf offers AUTH as well"
+
+
+def differences(host: Host) -> Iterator[str]:
+    """Yield which services do more, or do it in another way, than the section says."""
+    postfix = host.settled_postfix
+    for service in postfix.services_at("submission"):
+        if _wrapped_by_hand(postfix, service):
+            yield _wraps(service)
+    for service in _inside_tls(postfix, postfix.auth_services):
+        if service not in postfix.services_at("submissions"):
+            yield _keeps_inside(service)

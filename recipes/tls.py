@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from wizard import syntax
 from wizard.changes import MakeCertificate
 from wizard.errors import PolicyError, WizardError
 from wizard.formats import maincf, mastercf
 from wizard.host import MAIN_CF, MASTER_CF
 from wizard.policy import Tls, TlsLevel, TlsSource
-from wizard.steps import Act, Edit, Note
+from wizard.steps import Act, Edit, Note, by_hand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,7 @@ _OTHER_KINDS = (
     *("smtpd_tls_dcert_file", "smtpd_tls_dkey_file"),
 )
 _LEVEL, _PROTOCOLS = "smtpd_tls_security_level", "smtpd_tls_mandatory_protocols"
+_AUTH_ONLY = "smtpd_tls_auth_only"
 _RENEW_DAYS = 30  # a self-signed certificate is made anew when it has less than this left
 
 
@@ -46,36 +48,82 @@ def steps(wanted: Wanted) -> Iterator[Step]:
             yield from _self_signed(wanted, tls)
         case TlsSource.PRIVATE_CA:
             raise PolicyError("tls.source", 'a private CA is not available yet; use "self-signed" or "files"')
-    for service in wanted.postfix.smtp_services:
-        if service.options.get(_LEVEL, tls.level.value).lower() != tls.level.value:
-            edit = mastercf.SetOption(service.name, service.type, _LEVEL, tls.level.value)
-            yield Edit(MASTER_CF, edit, f"STARTTLS on port 25: {tls.level.value}")
-            yield Act("postfix", "reload", "reads master.cf anew")
-    for name, value, why in _settings(wanted.postfix, tls):
-        yield Edit(MAIN_CF, maincf.SetParameter(name, value), why)
-        yield Act("postfix", "reload", "reads main.cf anew")
+    edits = (*_levels(wanted, tls.level), *_settings(wanted, tls))
+    yield from edits
+    for path in dict.fromkeys(step.path for step in edits if isinstance(step, Edit)):
+        yield Act("postfix", "reload", f"reads {path.rpartition('/')[2]} anew")
 
 
-def _settings(postfix: Postfix, tls: Tls) -> Iterator[tuple[str, str, str]]:
-    if _level(postfix) is not tls.level:
-        yield _LEVEL, tls.level.value, f"STARTTLS on port 25: {tls.level.value}"
+_LEVELS = ("none", "may", "encrypt")  # ever stricter
+
+
+def _levels(wanted: Wanted, level: TlsLevel) -> Iterator[Edit | Note]:
+    """Yield what gives port 25 the ``level``, and leaves the other services theirs.
+
+    A service on port 25 that is stricter than the others stays so, unless less is asked than any of them has.
+    """
+    postfix, asked = wanted.postfix, level.value
+    why = f"STARTTLS on port 25: {asked}"
+    found = [(service, postfix.tls_level(service)) for service in postfix.smtpd_services]
+    ours = [(service, now) for service, now in found if service in postfix.smtp_services]
+    kept = [
+        service
+        for service, now in ours
+        if _stricter(now, asked) and not _stricter(read_level(postfix), asked)
+    ]
+    inherit = [now for service, now in ours if _LEVEL not in service.options and service not in kept]
+    main = any(now != asked for now in (inherit if ours else [postfix.tls_level()]))
+    if main:
+        yield Edit(MAIN_CF, maincf.SetParameter(_LEVEL, asked), why)
+    for service, now in found:
+        after = asked if main and _LEVEL not in service.options else now
+        if (service, now) in ours and service not in kept:
+            if after != asked:
+                yield _option(service, _LEVEL, asked, why)
+            if service in wanted.serving and _opens_auth(wanted, service, asked):
+                yield _option(service, _AUTH_ONLY, "yes", "AUTH stays inside TLS")
+        elif now not in (after, "none") and not postfix.yes("smtpd_tls_wrappermode", service):
+            yield _option(service, _LEVEL, now, f"smtpd on {service.name} keeps its level: {now}")
+        if service in kept:
+            yield Note(f"{by_hand(service, _LEVEL, now)}; kept")
+
+
+def _stricter(one: str, other: str) -> bool:
+    return _LEVELS.index(one) > _LEVELS.index(other)
+
+
+def _opens_auth(wanted: Wanted, service: Service, level: str) -> bool:
+    """Whether only a stricter level than ``level`` kept the AUTH of ``service`` inside TLS, as it should."""
+    submission = wanted.policy.submission
+    shut = level == "encrypt" or any(
+        wanted.postfix.yes(name, service) for name in (_AUTH_ONLY, "smtpd_tls_wrappermode")
+    )
+    return submission is not None and submission.require_tls and not shut
+
+
+def _option(service: Service, name: str, value: str, why: str) -> Edit:
+    return Edit(MASTER_CF, mastercf.SetOption(service.name, service.type, name, value), why)
+
+
+def _settings(wanted: Wanted, tls: Tls) -> Iterator[Edit]:
+    """Yield what comes with a change: the log, and the oldest protocol where TLS is required."""
+    postfix = wanted.postfix
+    if tls == wanted.in_force.tls and wanted.given.submission in (None, wanted.in_force.submission):
+        return
     if postfix.value("smtpd_tls_loglevel") == "0":
-        yield "smtpd_tls_loglevel", "1", "one line in the log for each TLS session"
+        why = "one line in the log for each TLS session"
+        yield Edit(MAIN_CF, maincf.SetParameter("smtpd_tls_loglevel", "1"), why)
     protocols = postfix.value(_PROTOCOLS)
     outdated = protocols in ("", ">=TLSv1", ">=TLSv1.1") or not protocols.startswith((">", "!", "<"))
     if postfix.version >= (3, 6) and outdated and protocols not in ("TLSv1.2", "TLSv1.3", "TLSv1.2, TLSv1.3"):
-        yield _PROTOCOLS, ">=TLSv1.2", "where TLS is required, nothing older than TLS 1.2 (RFC 8996)"
+        why = "where TLS is required, nothing older than TLS 1.2 (RFC 8996)"
+        yield Edit(MAIN_CF, maincf.SetParameter(_PROTOCOLS, ">=TLSv1.2"), why)
 
 
-def _level(postfix: Postfix, service: Service | None = None) -> TlsLevel:
-    """Return the level in force: smtpd_tls_security_level, or what it replaced in Postfix 2.3."""
-    said = postfix.value(_LEVEL, service).lower()
-    if not said and postfix.yes("smtpd_enforce_tls", service):
-        return TlsLevel.ENCRYPT
-    if not said:
-        return TlsLevel.MAY if postfix.yes("smtpd_use_tls", service) else TlsLevel.NONE
-    # smtpd takes the client's levels, such as "verify", for encrypt (postconf(5))
-    return TlsLevel(said) if said in set(TlsLevel) else TlsLevel.ENCRYPT
+def read_level(postfix: Postfix) -> str:
+    """Return the level that every smtpd on port 25 has, at least."""
+    levels = [postfix.tls_level(service) for service in postfix.smtp_services] or [postfix.tls_level()]
+    return min(levels, key=_LEVELS.index)
 
 
 def _left_alone(wanted: Wanted) -> Iterator[Note]:
@@ -235,12 +283,11 @@ def read(host: Host) -> Tls | None:
     """Return the certificate and level in force; None while there is neither certificate nor TLS."""
     postfix = host.settled_postfix
     files = certificate_files(postfix)
-    level = _level(postfix, postfix.smtp)
     if not files:
         return None
-    kept = Tls(source=TlsSource.KEEP, level=level)
-    if len(files) != 2:  # noqa: PLR2004 - certificate and key
-        return kept
+    level = TlsLevel(read_level(postfix))
+    if len(files) != 2 or any(map(syntax.path, files)):  # noqa: PLR2004 - certificate and key
+        return Tls(source=TlsSource.KEEP, level=level)
     certificate, key = files
     if certificate.startswith(f"{host.platform.tls_directory}/"):
         try:
@@ -248,9 +295,24 @@ def read(host: Host) -> Tls | None:
 
             chain = certificates.load(host.read(certificate) or b"", certificate)
         except WizardError:
-            return kept
+            return Tls(source=TlsSource.KEEP, level=level)
         # another one in that directory is somebody else's, who may have told users to trust it
         names = chain[0].names if chain and chain[0].self_signed else ()
         if names and _made_at(host, names) == files:
             return Tls(source=TlsSource.SELF_SIGNED, names=names, level=level)
     return Tls(source=TlsSource.FILES, certificate=certificate, key=key, level=level)
+
+
+def notes(host: Host) -> Iterator[str]:
+    """Yield what the section can't express: a certificate whose file is named in a way of its own."""
+    for path in certificate_files(host.settled_postfix):
+        if problem := syntax.path(path):
+            yield f"set by hand: the certificate's file {path} (a policy's {problem})"
+
+
+def differences(host: Host) -> Iterator[str]:
+    """Yield which smtpd on port 25 insists on more than the section says."""
+    postfix = host.settled_postfix
+    for service in postfix.smtp_services:
+        if _stricter(level := postfix.tls_level(service), read_level(postfix)):
+            yield by_hand(service, _LEVEL, level)

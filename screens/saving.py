@@ -19,7 +19,7 @@ def save(policy: Policy, name: str) -> str:
     path = Path(name).expanduser()
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(policyfile.render(policy))
+            file.write(policyfile.render(policyfile.expressible(policy)[0]))
     except FileExistsError:
         return f"{path} is there already and was left alone: choose another name"
     except OSError as error:

@@ -103,7 +103,7 @@ def _policy(arguments: argparse.Namespace, root: Root) -> int:  # noqa: ARG001 -
 
     found = engine.in_force(engine.observe(root))
     _print(report.by_hand_lines(found))
-    _print(policyfile.render(found.policy).splitlines())
+    _print(policyfile.render(found.file).splitlines())
     return _DONE
 
 

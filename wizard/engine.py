@@ -38,6 +38,11 @@ class InForce:
     by_hand: tuple[str, ...]
     past: str = ""
 
+    @property
+    def file(self) -> Policy:
+        """The policy without the sections that would be refused in a file."""
+        return policyfile.expressible(self.policy)[0]
+
 
 def observe(root: Root) -> Host:
     """Return the host below ``root``, to be asked for facts.
@@ -61,7 +66,9 @@ def in_force(host: Host) -> InForce:
     read = recipes.read(host)
     last = journal.last_policy(host.root)
     policy = remembered.reword(read, policyfile.parse(last) if last else Policy(), _usual(read))
-    return InForce(policy, tuple(recipes.notes(host)), bypass.found(host))
+    _, refused = policyfile.expressible(policy)
+    by_hand = (*recipes.notes(host), *recipes.differences(host), *(f"set by hand: {why}" for why in refused))
+    return InForce(policy, by_hand, bypass.found(host))
 
 
 def _usual(read: Policy) -> tuple[str, ...]:
@@ -71,9 +78,8 @@ def _usual(read: Policy) -> tuple[str, ...]:
     return recipes.recipe_of(type(read.backend)).usual if read.backend else ()
 
 
-def completed(policy: Policy, host: Host) -> Policy:
-    """Return ``policy`` with every section it leaves out as it is on this host."""
-    read = in_force(host).policy
+def completed(policy: Policy, read: Policy) -> Policy:
+    """Return ``policy`` with every section it leaves out as it was ``read`` back."""
     whole = Policy(
         backend=policy.backend or read.backend,
         mechanisms=policy.mechanisms or read.mechanisms,
@@ -107,7 +113,8 @@ def plan(policy: Policy, host: Host) -> Plan:
         HostError: when the host can't be handled as it is.
 
     """
-    whole = completed(policy, host)
+    read = in_force(host).policy
+    whole = completed(policy, read)
     # what was set up by hand before is nothing to install for, or to refuse
     needed = recipes.needed_packages(whole if policy.backend or policy.mechanisms else policy, host)
     if needed and not host.root.live:
@@ -118,7 +125,7 @@ def plan(policy: Policy, host: Host) -> Plan:
     if needed:
         coming = packages.arriving(needed)
         host, removed = Host(host.root, arriving=coming.tree), coming.removes
-    return assemble(policy, whole, host, _steps(Wanted(policy, whole, host), needed, removed))
+    return assemble(policy, whole, host, _steps(Wanted(policy, whole, host, read), needed, removed))
 
 
 def accounts(host: Host) -> Place:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from wizard import changes
+from wizard import changes, promises
 from wizard.changes import Change, WriteFile
 from wizard.errors import HostError
 from wizard.formats import maincf, mastercf, pamd, shellvars, smtpdconf
@@ -75,7 +75,8 @@ def assemble(policy: Policy, whole: Policy, host: Host, steps: Iterable[Step]) -
 
     Raises:
         ParseError: when a file that has to be edited can't be read.
-        HostError: when Postfix would read anything else out of the result than what was meant.
+        HostError: when Postfix would read anything else out of the result than what was meant, or that is
+            not what the policy says.
 
     """
     listed = list(steps)
@@ -85,7 +86,8 @@ def assemble(policy: Policy, whole: Policy, host: Host, steps: Iterable[Step]) -
     acts = [*(step for step in listed if isinstance(step, Act)), *_read_anew(written)]
     services = tuple(_services(acts, host, [*others, *written]))
     warnings = [step.text for step in listed if isinstance(step, Note)]
-    verify(host, edits, {change.path: change.after or b"" for change in written})
+    result = verify(host, edits, {change.path: change.after or b"" for change in written})
+    _refuse_broken(policy, whole, host.postfix, result)
     ordered = sorted([*others, *written], key=_rank)
     removals = [change for change in ordered if isinstance(change, changes.REMOVALS)]
     first = [change for change in ordered if not isinstance(change, changes.REMOVALS)]
@@ -189,8 +191,8 @@ def _left(acts: Sequence[Act], host: Host) -> Iterator[Change]:
 # the second opinion
 
 
-def verify(host: Host, edits: Sequence[Edit], after: dict[str, bytes]) -> None:
-    """Let Postfix read the files as they will be, and compare with what was meant.
+def verify(host: Host, edits: Sequence[Edit], after: dict[str, bytes]) -> Postfix | None:
+    """Let Postfix read the files as they will be, compare with what was meant, and return it.
 
     Raises:
         HostError: when another parameter or service differs than the ``edits`` name, or one of them differs
@@ -198,7 +200,7 @@ def verify(host: Host, edits: Sequence[Edit], after: dict[str, bytes]) -> None:
 
     """
     if not {MAIN_CF, MASTER_CF}.intersection(after) or host.postconf is None:
-        return
+        return host.postfix
     # what the recipes went by: a file that was changed since then is refused too
     before = host.settled_postfix
     files = {"main.cf": MAIN_CF, "master.cf": MASTER_CF}
@@ -208,6 +210,18 @@ def verify(host: Host, edits: Sequence[Edit], after: dict[str, bytes]) -> None:
     if wrong:
         raise HostError(
             "Postfix would not read the new files as meant, so nothing is changed:\n  " + "\n  ".join(wrong)
+        )
+    return result
+
+
+def _refuse_broken(policy: Policy, whole: Policy, before: Postfix | None, result: Postfix | None) -> None:
+    if not before or not result:
+        return
+    asked, already = set(promises.broken(policy, result)), set(promises.broken(whole, before))
+    wrong = [text for text in promises.broken(whole, result) if text in asked or text not in already]
+    if wrong:
+        raise HostError(
+            "the result would not be what the policy says, so nothing is changed:\n  " + "\n  ".join(wrong)
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,27 @@ def render(policy: Policy) -> str:
             for field in fields(section):
                 document[name][field.name] = _plain(getattr(section, field.name))
     return tomli_w.dumps(document)
+
+
+def expressible(policy: Policy) -> tuple[Policy, tuple[str, ...]]:
+    """Return ``policy`` without the sections that ``parse`` would refuse, and for each of them why.
+
+    A host can be set up in ways that no policy file may ask for.
+    """
+    make: Callable[..., Policy] = Policy
+    refused = {}
+    for name in _ALL_SECTIONS:
+        section = getattr(policy, name)
+        try:
+            parse(render(make(**{name: section})))
+        except PolicyError as error:
+            found = _shown(getattr(section, error.key.rpartition(".")[2], ""))
+            refused[name] = f"{error.key} is {found}, which no policy file can have, so [{name}] is left out"
+    return replace(policy, **dict.fromkeys(refused)), tuple(refused.values())
+
+
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _plain(value: str | int | tuple[str, ...]) -> str | int | list[str]:

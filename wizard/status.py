@@ -85,4 +85,4 @@ def _policy(host: Host) -> Mapping[str, object] | None:
         found = engine.in_force(host)
     except ParseError:
         return None  # "attention" says why
-    return {**tomllib.loads(policyfile.render(found.policy)), "by_hand": found.by_hand}
+    return {**tomllib.loads(policyfile.render(found.file)), "by_hand": found.by_hand}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from wizard.host import Host
     from wizard.policy import Backend, Policy, Saslauthd
-    from wizard.postfix import Postfix
+    from wizard.postfix import Postfix, Service
 
 B = TypeVar("B", bound="Backend | Saslauthd")
 TextEdit = maincf.Edit | mastercf.Edit | smtpdconf.Edit | shellvars.Edit | pamd.Edit
@@ -56,12 +56,14 @@ class Wanted:
     """What recipes work on.
 
     ``given`` is the policy as asked for; ``policy`` is the same with every left-out section filled in from
-    what is in force, for recipes that depend on each other. ``postfix`` is the configuration before.
+    what is in force, for recipes that depend on each other. ``in_force`` is the policy read back.
+    ``postfix`` is the configuration before.
     """
 
     given: Policy
     policy: Policy
     host: Host
+    in_force: Policy
 
     def backend(self, kind: type[B]) -> B:
         """Return the wished back end, of the ``kind`` that whoever asks was chosen for."""
@@ -74,15 +76,55 @@ class Wanted:
         """The Postfix configuration that the plan starts from."""
         return self.host.settled_postfix
 
+    @property
+    def serving(self) -> tuple[Service, ...]:
+        """The smtpd services of today that will offer AUTH."""
+        postfix, submission = self.postfix, self.given.submission
+        if submission is None:
+            return postfix.auth_services
+        asked = [*postfix.stray_auth_services, *(postfix.smtp_services if submission.auth_on_smtp else ())]
+        asked += [service for name in submission.services for service in postfix.services_at(name)]
+        return tuple(service for service in postfix.smtpd_services if service in asked)
+
+    @property
+    def staying(self) -> tuple[Service, ...]:
+        """Those of ``serving`` that offer AUTH today: what is in force is what they do."""
+        return tuple(service for service in self.serving if service in self.postfix.auth_services)
+
+    @property
+    def opens(self) -> bool:
+        """Whether a service is made, which has what main.cf says."""
+        submission = self.given.submission
+        return submission is not None and not all(map(self.postfix.services_at, submission.services))
+
 
 def set_for(wanted: Wanted, name: str, value: str, reason: str) -> Iterator[Step]:
     """Yield what makes the main.cf parameter ``name`` be ``value`` for every smtpd that offers AUTH.
 
-    A service that overrides it with an ``-o`` of its own gets that override corrected.
+    Where ``value`` is in force already, a service that somebody gave another one by hand keeps it, and is
+    named; otherwise its override is corrected.
     """
-    postfix = wanted.postfix
-    if postfix.value(name) != value:
+    postfix, staying = wanted.postfix, wanted.staying
+    in_force = bool(staying) and _same(postfix.value(name, staying[0]), value)
+    main = not _same(postfix.value(name), value) and (wanted.opens or not in_force)
+    if main:
         yield Edit(MAIN_CF, maincf.SetParameter(name, value), reason)
-    for service in postfix.auth_services:
-        if name in service.options and service.options[name] != value:
+    for service in wanted.serving:
+        own = name in service.options
+        if _same(postfix.value(name, service), value) or (main and not own):
+            continue
+        if in_force and service in staying:
+            yield Note(f"{by_hand(service, name, postfix.value(name, service))}; kept")
+        else:
             yield Edit(MASTER_CF, mastercf.SetOption(service.name, service.type, name, value), reason)
+
+
+def by_hand(service: Service, name: str, value: str) -> str:
+    """Return, in words, that ``service`` is not like the others."""
+    return f"set by hand: the service {service.key} has {name} = {value}".rstrip()
+
+
+def _same(one: str, other: str) -> bool:
+    if other in ("yes", "no"):
+        return one.lower() == other
+    return one.split() == other.split()

@@ -249,7 +249,7 @@ def _shown(tree: Tree, *names: str, days: int = 90) -> None:
 
 
 def _notes(tree: Tree, given: Policy) -> list[str]:
-    steps = recipes.tls.steps(Wanted(given, given, tree.host))
+    steps = recipes.tls.steps(Wanted(given, given, tree.host, given))
     # nobody but root can make files of root's
     return [step.text for step in steps if isinstance(step, Note) and "belongs to" not in step.text]
 
