@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import recipes
 from recipes.tls import certificate_in_use
 from wizard.certificates import name_matches
-from wizard.policy import SaslauthdGetpwent, SaslauthdPam, SaslauthdShadow, TlsLevel
+from wizard.policy import SaslauthdGetpwent, SaslauthdPam, SaslauthdShadow, TlsLevel, TlsSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,9 +60,13 @@ def _rows(policy: Policy, host: Host, names: Names | None, user: str) -> Iterato
             yield "User name", " or ".join(names.forms(user)) or "none that gets in"
             yield "", names.about
         yield "Password", _password(policy.backend)
-        shown = certificate_in_use(host)
-        if shown and shown.self_signed:
+        if _is_self_signed(policy.tls, host):
             yield "Certificate", "self-signed: accept it once when asked"
+
+
+def _is_self_signed(tls: Tls | None, host: Host) -> bool:
+    shown = certificate_in_use(host)
+    return shown.self_signed if shown else tls is not None and tls.source is TlsSource.SELF_SIGNED
 
 
 def _server(policy: Policy, host: Host) -> str:
