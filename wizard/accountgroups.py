@@ -11,11 +11,7 @@ from wizard.changes.tree import run_in
 from wizard.errors import HostError, PolicyError, WizardError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from wizard.host import Host
-
-_PASSWD, _GROUP = "/etc/passwd", "/etc/group"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +30,7 @@ class Members:
 
     def members(self, group: str) -> frozenset[str]:
         """Return who is in ``group``, those included whose first group it is (passwd(5))."""
-        return (self.host.members(group) or frozenset()) | self._first(group)
-
-    def _first(self, group: str) -> frozenset[str]:
-        numbers = {fields[2] for fields in self._lines(_GROUP) if fields[0] == group}
-        return frozenset(fields[0] for fields in self._lines(_PASSWD) if fields[3] in numbers)
+        return self.host.members(group) or frozenset()
 
     def account(self, name: str) -> Account:
         """Return the system's account called ``name``.
@@ -78,14 +70,10 @@ class Members:
         if not groups:
             raise HostError(f"{account} is in none of the groups {', '.join(self.groups)}")
         for group in groups:
-            if account.name in self._first(group):
+            if account.name in owners.first(self.host.root, group):
                 raise HostError(
                     f"{group} is the first group of {account}: usermod -g OTHER {account} changes that"
                 )
         for group in groups:
             argv = ["gpasswd", "-d", account.name, group]
             run_in(self.host.root, argv).expect(f"can't take {account} out of the group {group}")
-
-    def _lines(self, path: str) -> Iterator[list[str]]:
-        text = (self.host.read(path) or b"").decode(errors="surrogateescape")
-        return (fields for line in text.splitlines() if len(fields := line.split(":")) > 3)  # noqa: PLR2004 - both have four at least

@@ -128,6 +128,11 @@ def refuse_half_way(root: Root) -> None:
 
     """
     for one in journal.checkpoints(root):
+        if one.state is State.STUCK:
+            raise HostError(
+                f"the change {one.id} could not be taken back: postfix-auth rollback tries again, and says "
+                "what stands in the way (docs/recovery.md)"
+            )
         if one.state.half_way:
             raise HostError(
                 f"the change {one.id} was interrupted half-way: take it back with postfix-auth rollback"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from wizard import dovecot, platforms, processes, sasl
+from wizard.changes import owners
 from wizard.changes.packages import installed
 from wizard.commands import run
 from wizard.errors import HostError
@@ -126,13 +127,8 @@ class Host:
         return tuple(dict.fromkeys(package for package in wanted if package not in self.packages))
 
     def members(self, group: str) -> frozenset[str] | None:
-        """Return the members that /etc/group names for ``group``; None if there is no such group."""
-        text = (self.read("/etc/group") or b"").decode(errors="replace")
-        for line in text.splitlines():
-            fields = line.split(":")
-            if fields[0] == group and len(fields) > 3:  # noqa: PLR2004 - group(5): name, password, gid, members
-                return frozenset(member for member in fields[3].split(",") if member)
-        return None
+        """Return who is in ``group``, their first group or not; None: no such group."""
+        return owners.members(self.root, group)
 
     def group_id(self, group: str) -> int | None:
         """Return the number of ``group`` on the running host; None if there is no such group."""

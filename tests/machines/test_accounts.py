@@ -212,6 +212,15 @@ def test_members_of_the_groups_that_pam_lets_in(machine: Machine) -> None:
     assert _user(machine, "add", "alice").status == 0
     assert _check(machine, "alice", "wonder land")[1] == _BOTH
 
+    machine.run("usermod -g mail_login dave")
+    refused = machine.run([LAUNCHER, "rollback", "--yes"], check=False)
+    assert (refused.status, "mail_login now has the members dave" in refused.stderr) == (3, True)
+    _apply(machine, 'type = "auxprop-sasldb"')
+    machine.run("id -gn dave | grep mail_login && usermod -g staff dave")
+    for _ in range(2):
+        machine.run([LAUNCHER, "rollback", "--yes"])
+    assert machine.run("getent group mail_login", check=False).status == 2
+
 
 def test_the_layer_that_fails_is_named(machine: Machine) -> None:
     machine.run("useradd alice && echo 'alice:wonder land' | chpasswd")

@@ -35,6 +35,7 @@ from wizard.changes import (
     WriteLast,
     codec,
     disk,
+    owners,
 )
 from wizard.errors import ChangedSinceReviewError, HostError, WizardError
 from wizard.journal import State, checkpoints, create
@@ -249,6 +250,19 @@ def test_a_full_disk_takes_the_old_content_back(tree: Root, monkeypatch: pytest.
     for way in ways:
         way.undo(tree)
     assert trees.seen(tree) == before
+
+
+def test_a_group_that_somebody_has_as_the_first_one_stays(tree: Root) -> None:
+    applier = _applier(tree)
+    assert applier.apply([CreateGroup("mail_login", reason="")], _WORK) == 0
+    users = tree.path("/etc/passwd")
+    users.write_text(f"{users.read_text()}zoe:x:1001:{owners.gid(tree, 'mail_login')}::/:/bin/sh\n")
+    ((way,),) = applier.checkpoint.ways_back()
+    assert "mail_login now has the members zoe" in way.conflicts(tree)[0]
+    with pytest.raises(HostError, match="members zoe"):
+        DeleteGroup("mail_login", reason="").check(tree)
+    assert takingback.take_back(applier.checkpoint, tree) == ()
+    assert owners.members(tree, "mail_login") == frozenset({"zoe"})
 
 
 # the process that applies

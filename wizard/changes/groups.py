@@ -59,7 +59,7 @@ class CreateGroup(GroupChange):
 
 @dataclass(frozen=True, slots=True)
 class DeleteGroup(GroupChange):
-    """The group, which nobody is in, goes away."""
+    """The group, which nobody is in, goes away: groupdel itself refuses only somebody's first one."""
 
     kind: ClassVar[str] = "delete-group"
 
@@ -69,8 +69,8 @@ class DeleteGroup(GroupChange):
 
     def check(self, root: Root) -> None:
         """Look that nobody has been put into it since; HostError otherwise."""
-        if found := owners.members(root, self.name):
-            raise HostError(f"the group {self.name} now has the members {', '.join(sorted(found))}")
+        if used := _used(root, self.name):
+            raise HostError(used)
         GroupChange.check(self, root)
 
     def done(self, root: Root) -> bool:
@@ -105,8 +105,8 @@ class RemoveGroup(Undo):
 
     def conflicts(self, root: Root) -> tuple[str, ...]:
         """Return the members it has got since."""
-        found = owners.members(root, self.name)
-        return (f"group {self.name} now has the members {', '.join(sorted(found))}",) if found else ()
+        used = _used(root, self.name)
+        return (used,) if used else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +228,17 @@ class RejoinGroup(MembershipUndo):
         _join(root, self.group, self.user)
 
 
+def _used(root: Root, group: str) -> str:
+    """Say who is in ``group`` and how they get out of it; nothing where nobody is."""
+    found = sorted(owners.members(root, group) or ())
+    if not found:
+        return ""
+    out = f"gpasswd -d NAME {group} takes one out, usermod -g OTHER NAME where it is the first group"
+    return f"the group {group} now has the members {', '.join(found)}: {out}"
+
+
 def _names(root: Root, group: str, user: str) -> bool:
-    return user in (owners.members(root, group) or ())
+    return user in (owners.named(root, group) or ())
 
 
 def _join(root: Root, group: str, user: str) -> None:

@@ -13,7 +13,7 @@ from wizard.smallfiles import read_host_file
 if TYPE_CHECKING:
     from wizard.root import Root
 
-GROUPS = "/etc/group"
+GROUPS, _USERS = "/etc/group", "/etc/passwd"
 _LARGEST = 64 << 20  # bytes, for hosts with very many users
 
 
@@ -24,7 +24,7 @@ def uid(root: Root, name: str) -> int:
             return pwd.getpwnam(name).pw_uid
         except KeyError:
             raise WizardError(f"there is no user {name} on this host") from None
-    return _number(root, "/etc/passwd", name)
+    return _number(root, _USERS, name)
 
 
 def gid(root: Root, name: str) -> int:
@@ -38,11 +38,24 @@ def gid(root: Root, name: str) -> int:
 
 
 def members(root: Root, group: str) -> frozenset[str] | None:
-    """Return who the group file names as members of ``group``; None if it has no such group."""
+    """Return who is in ``group``: whom its line names, and whose first group it is; None: no such group."""
+    found = named(root, group)
+    return None if found is None else found | first(root, group)
+
+
+def named(root: Root, group: str) -> frozenset[str] | None:
+    """Return whom the line of ``group`` names, who alone can be taken out of it; None: no such group."""
     for fields in _lines(root, GROUPS):
         if fields[0] == group and len(fields) > 3:  # noqa: PLR2004 - name, password, number, members
             return frozenset(filter(None, fields[3].split(",")))
     return None
+
+
+def first(root: Root, group: str) -> frozenset[str]:
+    """Return whose first group ``group`` is: its number stands in their own line (passwd(5))."""
+    numbers = {fields[2] for fields in _lines(root, GROUPS) if fields[0] == group and len(fields) > 3}  # noqa: PLR2004
+    users = (fields for fields in _lines(root, _USERS) if len(fields) > 3)  # noqa: PLR2004 - name, password, uid, gid
+    return frozenset(fields[0] for fields in users if fields[3] in numbers)
 
 
 def _number(root: Root, file: str, name: str) -> int:
