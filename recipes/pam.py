@@ -6,10 +6,12 @@ lets every system user in.
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING
 
 from recipes.backend import asked
 from wizard.changes import CreateGroup, DeleteGroup, WriteFile, WriteLast
+from wizard.errors import HostError
 from wizard.formats import pamd
 from wizard.ours import Kind
 from wizard.policy import SaslauthdPam
@@ -31,14 +33,21 @@ def steps(wanted: Wanted, backend: SaslauthdPam) -> Iterator[Step]:
     """Yield groups, list file and PAM service for ``allowed_groups``; none allowed means no restriction."""
     host, groups = wanted.host, backend.allowed_groups
     found, path = read(host), _list_path(host)
+    wrong = ""
     if wanted.given.backend:
+        wrong = _misread(host)
         yield from _groups(host, groups)
-    if found == groups:
+    if found == groups and not wrong:
+        return
+    if not groups and not found:
+        yield Note(f"set by hand: {wrong}; kept")
         return
     if not groups and path != GROUPS:
         yield Note(f"set by hand: only members of the groups in {path} may log in ({SERVICE}); kept")
         return
     if groups:
+        if _look(host, path) == stat.S_IFLNK:
+            raise HostError(f"{wrong}; put the list itself there first")
         current = host.read(path)
         comments = [line for line in _lines(current) if line.startswith("#")]
         wish = "".join(f"{line}\n" for line in (*comments, *groups)).encode()
@@ -147,12 +156,64 @@ def _list_path(host: Host) -> str:
 
 
 def _lines(text: bytes | None) -> list[str]:
-    return (text or b"").decode("utf-8", "replace").splitlines()
+    """Return the lines as pam_listfile has them: only what ends them is cut off."""
+    lines = (text or b"").decode("utf-8", "replace").split("\n")
+    return [found for line in lines if (found := line.partition("\r")[0])]
+
+
+def _listed(host: Host) -> list[str]:
+    """Return the groups in the list; a comment is to pam_listfile a group that nobody is in."""
+    return [line for line in _lines(host.read(_list_path(host))) if not line.lstrip().startswith("#")]
 
 
 def read(host: Host) -> tuple[str, ...]:
-    """Return the allowed groups in force; empty: every user."""
+    """Return the allowed groups in force; empty: every user. Where PAM reads others, ``misread`` says so."""
     if _restriction(host) is None:
         return ()
-    lines = (line.strip() for line in _lines(host.read(_list_path(host))))
-    return tuple(line for line in lines if line and not line.startswith("#"))
+    return tuple(name for line in _listed(host) if (name := line.strip()))
+
+
+def misread(host: Host) -> str:
+    """Say what PAM makes of the list while smtpd's passwords go there, if not what it says; empty: just that.
+
+    Raises:
+        ParseError: when smtpd.conf can't be read.
+
+    """
+    return _misread(host) if asked(host) == "saslauthd" and host.saslauthd.mechanism == "pam" else ""
+
+
+def _misread(host: Host) -> str:
+    """Compare the list with what pam_listfile(8) wants: no blanks, no link, no right to write for others."""
+    rule, path = _restriction(host), _list_path(host)
+    if rule is None:
+        return ""
+    nobody = f"so {SERVICE} lets nobody in"
+    kind = _look(host, path)
+    if kind is None:
+        opens = "onerr=succeed" in rule.args
+        return (
+            f"{path}, the list of groups, is missing, so {SERVICE} lets {'every' if opens else 'no'}body in"
+        )
+    if kind == stat.S_IFLNK:
+        return f"{path}, the list of groups, is a link, which pam_listfile refuses, {nobody}"
+    found = host.metadata(path)
+    if found and found.mode & stat.S_IWOTH:
+        return f"{path}, the list of groups, is writable for all, which pam_listfile refuses, {nobody}"
+    listed = _listed(host)
+    if not any(map(str.strip, listed)):
+        return f"{path} lists no group, {nobody}"
+    blank = [line for line in listed if line.strip() != line]
+    return (
+        f"{path}: PAM takes the blanks around a name as part of it, so {blank[0]!r} is no group"
+        if blank
+        else ""
+    )
+
+
+def _look(host: Host, path: str) -> int | None:
+    """Return the kind of what is at ``path``, a link not followed; None: nothing."""
+    try:
+        return stat.S_IFMT(host.root.path(path).lstat().st_mode)
+    except OSError:
+        return None

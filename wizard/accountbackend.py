@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import recipes
-from recipes import sql_words
+from recipes import pam, sql_words
 from recipes.backend import asked
 from wizard import accounthints, accounts, check_dovecot, lookup, saslauthd_socket
 from wizard.accountverdict import Layer, Reply, Tried
@@ -109,6 +109,8 @@ def _as_libsasl(host: Host, name: str) -> tuple[str, str]:
 
 
 def _hint(host: Host, backend: Backend | None, name: str) -> str:
+    if misread := pam.misread(host):
+        return f"{misread}."
     if isinstance(backend, _SYSTEM):
         return accounthints.of_system(host, backend, name)
     try:

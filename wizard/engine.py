@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import recipes
-from recipes import bypass
+from recipes import bypass, pam
 from wizard import accountplaces, journal, packages, policyfile, policyrules, remembered
 from wizard.changes import InstallPackages
 from wizard.drift import Drift, drift
@@ -31,12 +31,13 @@ __all__ = ["Drift", "InForce", "accounts", "completed", "drift", "in_force", "ob
 class InForce:
     """The policy read back from a host's live files. ``by_hand``: what no section can express; it is kept.
 
-    ``past``: what is offered, and goes past the back end.
+    ``past``: what is offered, and goes past the back end. ``misread``: what PAM makes of the list of groups.
     """
 
     policy: Policy
     by_hand: tuple[str, ...]
     past: str = ""
+    misread: str = ""
 
     @property
     def file(self) -> Policy:
@@ -68,7 +69,7 @@ def in_force(host: Host) -> InForce:
     policy = remembered.reword(read, policyfile.parse(last) if last else Policy(), _usual(read))
     _, refused = policyfile.expressible(policy)
     by_hand = (*recipes.notes(host), *recipes.differences(host), *(f"set by hand: {why}" for why in refused))
-    return InForce(policy, by_hand, bypass.found(host))
+    return InForce(policy, by_hand, bypass.found(host), pam.misread(host))
 
 
 def _usual(read: Policy) -> tuple[str, ...]:

@@ -247,10 +247,12 @@ def _broken_sasl(host: Host) -> Iterator[str]:
     if "alwaystrue" in found.methods:
         yield f"{found.path}: pwcheck_method alwaystrue lets everybody in, with any password"
     if found.methods[:1] == ("saslauthd",):
-        from recipes import bypass  # noqa: PLC0415 - not needed by every caller
+        from recipes import bypass, pam  # noqa: PLC0415 - not needed by every caller
 
         if past := bypass.found(host):
             yield f"{past}. Choosing a back end mends it"
+        if misread := pam.misread(host):
+            yield misread
 
 
 def _open_relays(postfix: Postfix) -> Iterator[str]:

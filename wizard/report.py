@@ -121,7 +121,7 @@ def warning_lines(plan: Plan) -> Iterator[str]:
 
 def by_hand_lines(found: InForce) -> Iterator[str]:
     """Yield, as comments of a policy file, what no section can express or what is wrong with one."""
-    texts = (found.past, *found.by_hand)
+    texts = (found.past, found.misread, *found.by_hand)
     yield from (f"# {shown(line)}" for text in texts for line in text.splitlines())
 
 

@@ -22,6 +22,7 @@ source = "self-signed"
 names = ["{SERVER}"]
 [submission]
 """
+_GROUP = POLICY.replace("[mechanisms]", 'allowed_groups = ["mail_login"]\n[mechanisms]')
 _ACCOUNTS = f"for name in {USER} {LOCKED}; do useradd $name; echo $name:'{PASSWORD}' | chpasswd; done\n"
 _PATH = "/root/policy.toml"
 
@@ -230,6 +231,26 @@ def test_a_list_of_groups_made_by_hand_is_read_back_kept_and_edited_where_it_is(
     assert '"mail_login",\n' in postfix_auth(machine, "policy")
     logins = [Login(587, "PLAIN", user, PASSWORD) for user in (USER, LOCKED)]
     assert mail_clients.replies(machine, logins) == ["235", "535"]
+    path = "/etc/pam.d/mail_auth_group.allow"
+    for spoil, said in (
+        (f"printf '# who may send\\nmail_login\\t\\n' >{path}", "PAM takes the blanks"),
+        (f"chmod 666 {path}", "is writable for all"),
+        (f"mv {path} /etc/list && ln -s /etc/list {path}", "is a link"),
+        (f"rm {path}", "is missing, so /etc/pam.d/smtp lets nobody in"),
+    ):
+        machine.run(f"{spoil}; systemctl restart saslauthd")
+        assert mail_clients.replies(machine, logins) == ["535", "535"], spoil
+        assert all(said in postfix_auth(machine, command) for command in ("policy", "status"))
+        checked = machine.run([LAUNCHER, "user", "check", USER], stdin=f"{PASSWORD}\n", check=False).stdout
+        assert said in " ".join(checked.split())
+        assert "; kept" in postfix_auth(machine, "plan", policy=POLICY)
+        if "link" in said:
+            assert "put the list itself there" in postfix_auth(machine, "plan", policy=_GROUP, status=3)
+            continue
+        apply(machine, _GROUP)
+        assert mail_clients.replies(machine, logins) == ["235", "535"], spoil
+        assert "Nothing to do" in postfix_auth(machine, "plan", policy=_GROUP)
+    machine.run(f"echo '# who may send' >{path}; echo mail_login >>{path}")
     apply(machine, POLICY.replace("[mechanisms]", f'allowed_groups = ["{LOCKED}"]\n[mechanisms]'))
     assert machine.read_file("/etc/pam.d/mail_auth_group.allow") == f"# who may send\n{LOCKED}\n"
     assert mail_clients.replies(machine, logins[1:]) == ["235"]
