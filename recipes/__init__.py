@@ -135,8 +135,7 @@ def read(host: Host) -> Policy:
     if host.postfix is None:
         return Policy()
     if host.postfix.auth_services:
-        service = host.postfix.auth_services[0]
-        kind = host.postfix.value("smtpd_sasl_type", service)
+        kind = host.postfix.auth_values("smtpd_sasl_type")[0]
         found = next((back for r in BACKENDS if r.sasl_type == kind and (back := r.read(host))), None)
     else:
         found = None

@@ -101,7 +101,7 @@ def asked(host: Host) -> str:
     postfix = host.postfix
     if postfix is None or not postfix.auth_services:
         return ""
-    if postfix.value("smtpd_sasl_type", postfix.auth_services[0]) == "dovecot":
+    if postfix.auth_values("smtpd_sasl_type")[0] == "dovecot":
         return "dovecot"
     return host.smtpd_conf.methods[0] if host.smtpd_conf.methods else ""
 
@@ -142,7 +142,7 @@ def offered(policy: Policy, recipe: BackendRecipe) -> tuple[str, ...]:
 def notes(host: Host) -> Iterator[str]:
     """Yield what smtpd.conf says beyond the keys that a policy is made of; nothing where nobody reads it."""
     postfix = host.settled_postfix
-    if all(postfix.value("smtpd_sasl_type", service) != "cyrus" for service in postfix.auth_services):
+    if "cyrus" not in postfix.auth_values("smtpd_sasl_type"):
         return
     conf = host.smtpd_conf
     if len(conf.methods) > 1:

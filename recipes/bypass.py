@@ -28,8 +28,7 @@ def found(host: Host) -> str:
 
     """
     postfix = host.postfix
-    services = postfix.auth_services if postfix else ()
-    if postfix is None or all(postfix.value("smtpd_sasl_type", one) != "cyrus" for one in services):
+    if postfix is None or not postfix.auth_services or "cyrus" not in postfix.auth_values("smtpd_sasl_type"):
         return ""
     conf = host.smtpd_conf
     names = _past(host) if conf.methods[:1] == ("saslauthd",) else ()

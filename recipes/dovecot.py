@@ -86,8 +86,7 @@ def packages(policy: Policy, host: Host) -> tuple[str, ...]:
 
 
 def _read(host: Host) -> Backend | None:
-    postfix = host.settled_postfix
-    address = below_queue(postfix.value("smtpd_sasl_path", postfix.auth_services[0]), host)
+    address = below_queue(host.settled_postfix.auth_values("smtpd_sasl_path")[0], host)
     if syntax.dovecot_address(address):
         return None
     return Dovecot(address, configure=host.exists(host.platform.dovecot.drop_in))

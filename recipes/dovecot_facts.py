@@ -90,8 +90,7 @@ def is_dead(host: Host) -> bool:
 
 def offered_now(host: Host) -> tuple[str, ...]:
     """Return what Dovecot offers to Postfix: as it says itself, or else as it is configured."""
-    postfix = host.settled_postfix
-    found = answer(postfix.value("smtpd_sasl_path", postfix.auth_services[0]), host)
+    found = answer(host.settled_postfix.auth_values("smtpd_sasl_path")[0], host)
     if not found and (configured := host.dovecot):
         found = configured.mechanisms
     if not found:

@@ -137,8 +137,7 @@ def _names(host: Host) -> Names:
     about = "what the query finds; %u is what is typed up to an @"
     if "%r" not in select:
         return user_names.found(host, about, Called.BARE, cut=True)
-    postfix = host.settled_postfix
-    realm = postfix.value("myhostname", next(iter(postfix.auth_services), None))
+    realm = host.settled_postfix.auth_values("myhostname")[0]
     return user_names.found(host, f"{about}, %r the rest", Called.WHOLE, realm=realm)
 
 

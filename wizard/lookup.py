@@ -135,8 +135,7 @@ def check_in_force(host: Host, *, timeout: float, user: str = _NOBODY, password:
 
 def realm(host: Host) -> str:
     """Return the realm that ``host``'s smtpd puts behind a name without one; empty: none."""
-    postfix = host.settled_postfix
-    return postfix.value("smtpd_sasl_local_domain", next(iter(postfix.auth_services), None))
+    return host.settled_postfix.auth_values("smtpd_sasl_local_domain")[0]
 
 
 def in_chroot(host: Host) -> bool:

@@ -144,6 +144,13 @@ class Postfix:
         """Every smtpd that offers AUTH."""
         return tuple(s for s in self.smtpd_services if self.yes("smtpd_sasl_auth_enable", s))
 
+    def auth_values(self, parameter: str) -> tuple[str, ...]:
+        """Return what ``parameter`` is for those who log in, the first smtpd's first; several: they differ.
+
+        Where no smtpd offers AUTH, it is what a new one would have.
+        """
+        return tuple(dict.fromkeys(self.value(parameter, s) for s in self.auth_services or (None,)))
+
     @property
     def stray_auth_services(self) -> tuple[Service, ...]:
         """Every smtpd that offers AUTH on a port of its own, of which no policy speaks."""
