@@ -8,10 +8,13 @@ from wizard.policy import Authorization
 from wizard.steps import Act, Edit, set_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from wizard.host import Host
+    from wizard.postfix import Service
     from wizard.steps import Step, Wanted
+
+_REALM = "smtpd_sasl_local_domain"
 
 
 def steps(wanted: Wanted) -> Iterator[Step]:
@@ -19,7 +22,7 @@ def steps(wanted: Wanted) -> Iterator[Step]:
     if wanted.given.authorization is not None:
         domain = wanted.given.authorization.local_domain
         why = "the realm of a user name without one"
-        edits = tuple(set_for(wanted, "smtpd_sasl_local_domain", domain, why))
+        edits = tuple(set_for(wanted, _REALM, domain, why))
         yield from edits
         if any(isinstance(step, Edit) for step in edits):
             yield Act("postfix", "reload", why)
@@ -28,8 +31,26 @@ def steps(wanted: Wanted) -> Iterator[Step]:
 def read(host: Host) -> Authorization | None:
     """Return the realm in force, None while no smtpd offers AUTH."""
     postfix = host.settled_postfix
-    services = postfix.auth_services
-    return Authorization(postfix.value("smtpd_sasl_local_domain", services[0])) if services else None
+    return Authorization(postfix.auth_values(_REALM)[0]) if postfix.auth_services else None
+
+
+def beside(wanted: Wanted, others: Sequence[Service]) -> Iterator[tuple[str, str]]:
+    """Yield the override that gives a new smtpd the realm of the ``others``: users have one name for all."""
+    realms = {wanted.postfix.value(_REALM, service) for service in others}
+    if wanted.given.authorization is None and len(realms) == 1 and realms != {wanted.postfix.value(_REALM)}:
+        yield _REALM, realms.pop()
+
+
+def differing(host: Host) -> str:
+    """Say which realms there are, if a bare name means another account at each smtpd; empty: it does not."""
+    postfix = host.settled_postfix
+    if len(postfix.auth_values(_REALM)) == 1 or "cyrus" not in postfix.auth_values("smtpd_sasl_type"):
+        return ""
+    told = (f"{postfix.value(_REALM, each) or 'empty'} for {each.key}" for each in postfix.auth_services)
+    return (
+        f"{_REALM} is {', '.join(told)}: a name without @ is another account at each of them; "
+        "authorization.local_domain makes them one"
+    )
 
 
 def realm(host: Host, local_domain: str) -> str:

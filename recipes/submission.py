@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from recipes import brought_back, chroot, ports
+from recipes import authorization, brought_back, chroot, ports
 from recipes.tls import certificate_files
 from wizard.errors import HostError, PolicyError
 from wizard.formats import maincf, mastercf
@@ -147,7 +147,14 @@ def _options(wanted: Wanted, name: str) -> Iterator[tuple[str, str]]:
     yield from _restrictions(wanted.postfix)
     if not wanted.postfix.yes("smtpd_delay_reject"):
         yield "smtpd_delay_reject", "yes"
+    yield from authorization.beside(wanted, _siblings(wanted.postfix))
     yield "milter_macro_daemon_name", "ORIGINATING"
+
+
+def _siblings(postfix: Postfix) -> Sequence[Service]:
+    """Return where users log in already: on 587 or 465, or else wherever that is."""
+    submitting = [s for name in NAMES for s in postfix.services_at(name) if s in postfix.auth_services]
+    return submitting or postfix.auth_services
 
 
 def _restrictions(postfix: Postfix) -> Iterator[tuple[str, str]]:

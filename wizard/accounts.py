@@ -182,12 +182,27 @@ def of(host: Host) -> Sasldb:
         ParseError: when smtpd.conf can't be read.
 
     """
+    path = host.smtpd_conf.keys.get("sasldb_path", host.platform.sasl.sasldb)
+    return Sasldb(path, realms(host)[0], host.root)
+
+
+def realms(host: Host) -> tuple[str, ...]:
+    """Return the realm that a bare name belongs to, as in ``of``; several where one smtpd has another one.
+
+    Raises:
+        HostError: when Postfix is not installed.
+        ParseError: when smtpd.conf can't be read.
+
+    """
     postfix = host.settled_postfix
-    service = next(iter(postfix.auth_services), None)
     saslauthd = host.smtpd_conf.methods[:1] == ("saslauthd",)
-    usual = host.name if saslauthd else postfix.value("myhostname", service)
-    realm = postfix.value("smtpd_sasl_local_domain", service) or usual
-    return Sasldb(host.smtpd_conf.keys.get("sasldb_path", host.platform.sasl.sasldb), realm, host.root)
+    return tuple(
+        dict.fromkeys(
+            postfix.value("smtpd_sasl_local_domain", service)
+            or (host.name if saslauthd else postfix.value("myhostname", service))
+            for service in postfix.auth_services or (None,)
+        )
+    )
 
 
 @contextmanager

@@ -83,11 +83,11 @@ def _postfix(host: Host) -> str:
 
 def _sasl(host: Host) -> str:
     postfix = host.postfix
-    asked = {postfix.value("smtpd_sasl_type", each) for each in postfix.auth_services} if postfix else ()
-    if asked == {"dovecot"}:
+    asked = postfix.auth_values("smtpd_sasl_type") if postfix and postfix.auth_services else ()
+    if asked == ("dovecot",):
         here = host.root.live and host.packages.intersection(host.platform.packages["dovecot"])
         return f"Dovecot, {_state(host, 'dovecot')}" if here else "Dovecot"
-    if asked == {"cyrus"} and (plugin := _read_directly(host)):
+    if asked == ("cyrus",) and (plugin := _read_directly(host)):
         return f"{plugin}, read by Postfix itself"
     if not host.packages.intersection(host.platform.packages["saslauthd"]):
         return "saslauthd not installed"
@@ -207,6 +207,7 @@ def attention(host: Host) -> Iterator[str]:
     yield from _not_running(host, postfix)
     yield from _broken_sasl(host)
     yield from _out_of_reach(postfix)
+    yield from _differing_realms(host)
     yield from _certificate_problems(host, postfix)
     yield from _exposed_passwords(host)
     yield from _open_relays(postfix)
@@ -282,6 +283,13 @@ def _out_of_reach(postfix: Postfix) -> Iterator[str]:
     there = (service for name in submission.NAMES for service in postfix.services_at(name))
     if told := ports.out_of_reach(postfix, [one for one in there if one in postfix.auth_services]):
         yield told
+
+
+def _differing_realms(host: Host) -> Iterator[str]:
+    from recipes import authorization  # noqa: PLC0415 - not needed by every caller
+
+    if realms := authorization.differing(host):
+        yield realms
 
 
 def _certificate_problems(host: Host, postfix: Postfix) -> Iterator[str]:

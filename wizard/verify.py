@@ -72,7 +72,9 @@ def _account(host: Host, user: str, password: Secret | None) -> Iterator[Account
         yield None
         return
     with accounts.temporary(sasldb) as (made, secret):
-        yield Account(made.name, secret, disposable=True)
+        # a bare name is another account at each smtpd that has a realm of its own
+        user = made.name if len(accounts.realms(host)) == 1 else str(made)
+        yield Account(user, secret, disposable=True)
 
 
 def _owns_accounts(host: Host) -> bool:

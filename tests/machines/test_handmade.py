@@ -216,6 +216,40 @@ def test_a_domain_behind_a_system_user_opens_nothing_where_nobody_is_used_to_it(
     assert "open on 127.0.0.1 and ::1 only" in told
 
 
+def test_a_realm_that_one_port_has_of_its_own_is_that_of_a_new_one_and_two_are_named(
+    machine: Machine,
+) -> None:
+    by_hand(
+        machine,
+        """
+        printf 'pwcheck_method: saslauthd\\nmech_list: digest-md5 cram-md5\\n' >/etc/postfix/sasl/smtpd.conf
+        postconf -M submission/inet='submission inet n - n - - smtpd'
+        postconf -P submission/inet/smtpd_sasl_auth_enable=yes \\
+            submission/inet/smtpd_sasl_local_domain=myhost.example.org \\
+            submission/inet/smtpd_sasl_security_options=noanonymous,noplaintext \\
+            submission/inet/smtpd_sasl_tls_security_options=noanonymous
+        systemctl restart postfix
+        """,
+    )
+    plain = POLICY.replace("saslauthd-pam", "saslauthd-sasldb")
+    sasldb = POLICY.replace("saslauthd-pam", "auxprop-sasldb").replace("[mechanisms]\n", "")
+    for policy in (sasldb, plain):
+        apply(machine, policy)
+        assert "Nothing to do" in apply(machine, policy)
+    realm = "submissions/inet/smtpd_sasl_local_domain"
+    assert machine.run(f"postconf -Ph {realm}").stdout == "myhost.example.org\n"
+    machine.run(f"postconf -P {realm}=example.net && postfix reload")
+    told = " ".join(postfix_auth(machine, "status").split())
+    assert all(
+        text in told for text in ("myhost.example.org for submission/inet", "example.net for submissions")
+    )
+    postfix_auth(machine, "test")
+    for policy in (sasldb, plain):
+        apply(machine, policy)
+    apply(machine, f'{plain}[authorization]\nlocal_domain = "example.org"\n')
+    assert machine.run("postconf -P | grep -c 'local_domain = example.org'").stdout == "2\n"
+
+
 def test_a_list_of_groups_made_by_hand_is_read_back_kept_and_edited_where_it_is(machine: Machine) -> None:
     by_hand(
         machine,
