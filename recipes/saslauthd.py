@@ -19,7 +19,7 @@ from recipes import (
     saslauthd_rimap,
     user_names,
 )
-from recipes.backend import BackendRecipe
+from recipes.backend import BackendRecipe, asked
 from recipes.saslauthd_way import Realm, Way
 from recipes.shown import IN_SASLDB, NO_SASLAUTHD, OF_THIS_HOST, Shown
 from wizard import processes, sasl
@@ -227,12 +227,14 @@ def _keeps_realm(wanted: Wanted) -> bool:
 def _unused(wanted: Wanted) -> bool:
     """Whether nobody can be used to saslauthd as it is: it is not running, and no smtpd asks it."""
     running = wanted.host.root.live and processes.running("saslauthd")
-    return not running and not wanted.postfix.auth_services
+    return not running and asked(wanted.host) != "saslauthd"
 
 
 def _realm(wanted: Wanted) -> str:
-    authorization = wanted.policy.authorization
-    return authorization.local_domain if authorization else ""
+    """Return the realm behind a bare name, at one smtpd or more; empty: there is none."""
+    given = wanted.given.authorization
+    realms = (given.local_domain,) if given else wanted.postfix.auth_values("smtpd_sasl_local_domain")
+    return next(filter(None, realms), "")
 
 
 def _read(host: Host) -> Backend | None:

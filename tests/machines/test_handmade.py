@@ -207,6 +207,10 @@ def test_a_domain_behind_a_system_user_opens_nothing_where_nobody_is_used_to_it(
     assert "passwords may cross the network unencrypted" in told
     logins = [Login(587, "PLAIN", user, PASSWORD) for user in (USER, f"{USER}@evil.example")]
     assert mail_clients.replies(machine, logins) == ["235", "535"]
+    # the same where everybody has used another back end so far
+    told = [apply(machine, text) for text in (POLICY.replace("saslauthd-pam", "auxprop-sasldb"), POLICY)][1]
+    assert "without -r" not in told
+    assert mail_clients.replies(machine, logins) == ["235", "535"]
     machine.run("postconf -e inet_interfaces=loopback-only")
     told = postfix_auth(
         machine, "plan", policy=f'{POLICY}[authorization]\nlocal_domain = "{SERVER}"\n', status=0
