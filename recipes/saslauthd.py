@@ -23,6 +23,7 @@ from recipes.backend import BackendRecipe, asked
 from recipes.saslauthd_way import Realm, Way
 from recipes.shown import IN_SASLDB, NO_SASLAUTHD, OF_THIS_HOST, Shown
 from wizard import processes, sasl
+from wizard.errors import HostError
 from wizard.formats import shellvars
 from wizard.policy import (
     Saslauthd,
@@ -68,8 +69,7 @@ def _open_to_any_domain(wanted: Wanted) -> Iterator[Note]:
             + (
                 "authorization.local_domain needs that, so nothing may depend on the domain of a login"
                 if _realm(wanted)
-                else f"add -r to OPTIONS in {wanted.host.platform.saslauthd.defaults} if nobody logs in "
-                "with a domain"
+                else f"add -r to OPTIONS in {wanted.host.saslauthd_defaults} if nobody logs in with a domain"
             )
         )
 
@@ -148,7 +148,7 @@ def _notes(wanted: Wanted) -> Iterator[Note]:
     if _way(wanted).realm is Realm.KEPT and not _keeps_realm(wanted):
         yield Note(
             "saslauthd runs without -r, and your users may be used to that: of user@domain it looks up user "
-            f"only, whatever the domain is; -r in OPTIONS of {wanted.host.platform.saslauthd.defaults} "
+            f"only, whatever the domain is; -r in OPTIONS of {wanted.host.saslauthd_defaults} "
             "looks up the whole"
         )
     if wanted.backend(Saslauthd).cache and wanted.given.backend:
@@ -164,6 +164,7 @@ def _notes(wanted: Wanted) -> Iterator[Note]:
 def _defaults(wanted: Wanted) -> Iterator[Step]:
     backend, platform = wanted.backend(Saslauthd), wanted.host.platform.saslauthd
     current, way = wanted.host.saslauthd, _way(wanted)
+    _refuse_shared_socket(wanted)
     by_variable = current.mechanism_option if way.option(wanted) == current.mechanism_option else ""
     options = shlex.join(_options(wanted, way, by_variable))
     wish = {"MECHANISMS": (current.mechanism, way.mechanism, "which accounts saslauthd checks")}
@@ -176,8 +177,18 @@ def _defaults(wanted: Wanted) -> Iterator[Step]:
         wish["START"] = ("yes" if current.start else "", "yes", "the init script starts nothing without it")
     for name, (before, after, why) in wish.items():
         if before != after:
-            yield Edit(platform.defaults, shellvars.SetVariable(name, after), why)
+            yield Edit(wanted.host.saslauthd_defaults, shellvars.SetVariable(name, after), why)
             yield Act("saslauthd", "restart", "reads its defaults file anew")
+
+
+def _refuse_shared_socket(wanted: Wanted) -> None:
+    host, directory = wanted.host, chroot.socket_directory(wanted)
+    for path, other in host.saslauthds.items():
+        if path != host.saslauthd_defaults and other.start and other.run_dir == directory:
+            raise HostError(
+                f"{path} starts a saslauthd whose socket is in {directory} (-m), where this policy needs the "
+                f"one of {host.saslauthd_defaults}: give the other another -m, or START=no, first"
+            )
 
 
 def _why(wanted: Wanted, way: Way) -> str:

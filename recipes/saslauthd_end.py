@@ -48,7 +48,7 @@ def _end(host: Host) -> Iterator[Step]:
 
 def _first_defaults(wanted: Wanted) -> Iterator[Step]:
     """Yield what gives saslauthd the settings back that it had before the first change."""
-    host, path = wanted.host, wanted.host.platform.saslauthd.defaults
+    host, path = wanted.host, wanted.host.saslauthd_defaults
     first = host.made.first.get(path)
     if first is None:
         return

@@ -21,7 +21,7 @@ from wizard import dovecot, platforms, processes, sasl
 from wizard.changes import owners
 from wizard.changes.packages import installed
 from wizard.commands import run
-from wizard.errors import HostError
+from wizard.errors import HostError, ParseError
 from wizard.ours import Made, made
 from wizard.postfix import Postconf, Postfix
 from wizard.root import Root
@@ -253,8 +253,31 @@ class Host:
 
     @cached_property
     def saslauthd(self) -> sasl.Saslauthd:
-        """How saslauthd is configured."""
-        return sasl.saslauthd(self.platform, self.read(self.platform.saslauthd.defaults))
+        """How saslauthd is configured, the one that smtpd asks."""
+        return self.saslauthds[self.saslauthd_defaults]
+
+    @cached_property
+    def saslauthds(self) -> dict[str, sasl.Saslauthd]:
+        """Every saslauthd by its defaults file: the usual one, and the instances where there can be some."""
+        usual = self.platform.saslauthd.defaults
+        others = sasl.defaults_files(self.root) if self.platform.saslauthd.instances else ()
+        paths = dict.fromkeys((usual, *others))
+        return {path: sasl.saslauthd(self.platform, self.read(path)) for path in paths}
+
+    @cached_property
+    def saslauthd_defaults(self) -> str:
+        """The defaults file of the saslauthd that smtpd asks: the one with smtpd's socket, or the usual."""
+        usual, every = self.platform.saslauthd.defaults, self.saslauthds
+        if len(every) == 1 or self.postfix is None:
+            return usual
+        with suppress(ParseError, OSError, RuntimeError, ValueError):  # a path may be a loop, or none at all
+            asked = sasl.asked_directories(self.platform, self.postfix, self.smtpd_conf)
+            sockets = {self.root.path(directory).resolve() for directory in asked}
+            for path in sorted(every, key=lambda path: not every[path].start):
+                directory = every[path].run_dir or self.platform.saslauthd.run_dir
+                if self.root.path(directory).resolve() in sockets:
+                    return path
+        return usual
 
     @cached_property
     def dovecot(self) -> dovecot.Settings | None:

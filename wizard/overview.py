@@ -91,9 +91,10 @@ def _sasl(host: Host) -> str:
         return f"{plugin}, read by Postfix itself"
     if not host.packages.intersection(host.platform.packages["saslauthd"]):
         return "saslauthd not installed"
-    if not host.root.live:
-        return f"saslauthd for {host.saslauthd.mechanism}"
-    return f"saslauthd for {host.saslauthd.mechanism}, {_state(host, 'saslauthd')}"
+    path = host.saslauthd_defaults
+    instance = "" if path == host.platform.saslauthd.defaults else f", set up in {path}"
+    text = f"saslauthd for {host.saslauthd.mechanism}{instance}"
+    return f"{text}, {_state(host, 'saslauthd')}" if host.root.live else text
 
 
 def _read_directly(host: Host) -> str:

@@ -32,12 +32,16 @@ class SaslPlaces:
 
 @dataclass(frozen=True, slots=True)
 class SaslauthdPlaces:
-    """How this distribution runs saslauthd. ``native_unit``: by a systemd unit with a PID file of its own."""
+    """How this distribution runs saslauthd. ``native_unit``: by a systemd unit with a PID file of its own.
+
+    ``instances``: whether further defaults files, ``defaults`` with a suffix, each start one more.
+    """
 
     program: str
     defaults: str
     run_dir: str
     native_unit: bool
+    instances: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from wizard import sasl
 from wizard.formats import shellvars
 from wizard.smallfiles import read_host_file
 
@@ -154,5 +155,5 @@ def _init_script_starts(root: Root, service: str) -> bool:
 
 
 def _start_is_yes(root: Root) -> bool:
-    path = "/etc/default/saslauthd"
-    return shellvars.read(path, read_host_file(root.file(path)) or b"").get("START") == "yes"
+    files = {path: read_host_file(root.file(path)) or b"" for path in sasl.defaults_files(root)}
+    return any(shellvars.read(path, data).get("START") == "yes" for path, data in files.items())

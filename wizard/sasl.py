@@ -7,8 +7,10 @@ really reads was traced on real machines (docs/design.md).
 from __future__ import annotations
 
 import getopt
+import re
 import shlex
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from wizard.formats import shellvars, smtpdconf
@@ -30,6 +32,7 @@ PREFERENCE = (
 )
 #: Mechanisms that carry the password itself; ``noplaintext`` hides them (SASL_README).
 PLAINTEXT = frozenset({"PLAIN", "LOGIN"})
+_DEFAULTS, _INSTANCE = "/etc/default", re.compile(r"saslauthd[\w-]*", re.ASCII)
 _THREADS = 5  # saslauthd's own default (saslauthd(8), -n)
 _OPTIONS = "a:cdhH:lm:n:O:rs:t:TvV"  # which it takes, with ":" those that have an argument (saslauthd(8))
 
@@ -161,6 +164,20 @@ def _options(text: str) -> tuple[str, ...]:
     except getopt.GetoptError:  # which saslauthd does not take either
         return words
     return (*(word for option in found for word in option if word), *rest)
+
+
+def defaults_files(root: Root) -> tuple[str, ...]:
+    """Return saslauthd's defaults files as Debian's init script finds them: the usual one, then instances."""
+    found = root.path(_DEFAULTS).glob("saslauthd*")
+    return tuple(sorted(f"{_DEFAULTS}/{item.name}" for item in found if _INSTANCE.fullmatch(item.name)))
+
+
+def asked_directories(platform: Platform, postfix: Postfix, conf: SmtpdConf) -> frozenset[str]:
+    """Return where the smtpd services that offer AUTH look for saslauthd's socket, seen from outside."""
+    socket = PurePosixPath(conf.keys.get("saslauthd_path", f"{platform.saslauthd.run_dir}/mux"))
+    queue = postfix.value("queue_directory")
+    chroots = {postfix.chrooted(service) for service in postfix.auth_services}
+    return frozenset(f"{queue if chrooted else ''}{socket.parent}" for chrooted in chroots)
 
 
 def _argument(words: Sequence[str], option: str) -> str:

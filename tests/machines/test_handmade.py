@@ -5,11 +5,15 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.machines import mail_clients
+from tests.machines.images import Debian, Kind
 from tests.machines.machine import LAUNCHER, STRANGER
 from tests.machines.mail_clients import SERVER, Login
 
 if TYPE_CHECKING:
+    from tests.machines.conftest import Boot
     from tests.machines.machine import Machine
 
 USER, LOCKED, PASSWORD = "joe", "eve", "correct horse"
@@ -218,6 +222,51 @@ def test_a_domain_behind_a_system_user_opens_nothing_where_nobody_is_used_to_it(
     assert "nothing may depend on the domain of a login" in told
     assert "; no -r: user@domain looked up as one name would be found nowhere" in told
     assert "open on 127.0.0.1 and ::1 only" in told
+
+
+_INSTANCE = "/etc/default/saslauthd-postfix"
+
+
+def test_an_instance_of_saslauthd_is_the_one_that_counts_if_smtpd_asks_it(boot: Boot, debian: Debian) -> None:
+    if debian is not Debian.BOOKWORM:
+        pytest.skip("its saslauthd has no instances")
+    machine = boot(Kind.MAIL)
+    by_hand(
+        machine,
+        f"""
+        echo START=yes >>/etc/default/saslauthd
+        {{ echo START=yes; echo NAME=saslauthd-postf; echo MECHANISMS=sasldb; echo THREADS=3
+           echo 'OPTIONS="-m /var/spool/postfix/var/run/saslauthd"'; }} >{_INSTANCE}
+        dpkg-statoverride --add root sasl 710 /var/spool/postfix/var/run/saslauthd
+        gpasswd -a postfix sasl
+        printf old | saslpasswd2 -p -c -u mail olga
+        printf 'pwcheck_method: saslauthd\\nmech_list: PLAIN LOGIN\\n' >/etc/postfix/sasl/smtpd.conf
+        postconf -e smtpd_sasl_auth_enable=yes smtpd_tls_auth_only=yes
+        postconf -M submission/inet='submission inet n - y - - smtpd'
+        systemctl restart saslauthd postfix
+        """,
+    )
+    usual = machine.read_file("/etc/default/saslauthd")
+    policy = postfix_auth(machine, "policy")
+    assert 'type = "saslauthd-sasldb"\nthreads = 3\n' in policy
+    assert f"saslauthd for sasldb, set up in {_INSTANCE}, running" in postfix_auth(machine, "status")
+    assert "# write-file: /etc/default" not in postfix_auth(machine, "plan", policy=policy)
+    checked = machine.run([LAUNCHER, "user", "check", "olga"], stdin="old\n", check=False)
+    assert "✓ saslauthd: OK" in checked.stdout
+
+    shadow = POLICY.replace("saslauthd-pam", "saslauthd-shadow")
+    apply(machine, shadow)
+    assert "Nothing to do" in apply(machine, shadow)
+    logins = [Login(587, "PLAIN", USER, PASSWORD), Login(587, "PLAIN", "olga", "old")]
+    assert mail_clients.replies(machine, logins) == ["235", "535"]
+    machine.reboot()
+    machine.wait_for_port(587)
+    assert mail_clients.replies(machine, logins) == ["235", "535"]
+    assert machine.read_file("/etc/default/saslauthd") == usual
+    unchrooted = f'{shadow}chroot = "no"\nauth_on_smtp = false\n'
+    assert "/etc/default/saslauthd starts a saslauthd" in postfix_auth(
+        machine, "plan", policy=unchrooted, status=3
+    )
 
 
 def test_a_realm_that_one_port_has_of_its_own_is_that_of_a_new_one_and_two_are_named(

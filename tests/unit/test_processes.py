@@ -159,6 +159,15 @@ def test_an_init_script_also_wants_its_defaults_to_say_so(
     assert processes.enabled("saslauthd", root) is starts
 
 
+def test_an_init_script_starts_each_instance_that_its_own_file_lets_start(root: Root) -> None:
+    write(root, "/etc/default/saslauthd", "START=no\n")
+    link(root, "/etc/rc3.d/S01saslauthd", "../init.d/saslauthd")
+    write(root, "/etc/default/saslauthd.dpkg-old", "START=yes\n")
+    assert processes.enabled("saslauthd", root) is False
+    write(root, "/etc/default/saslauthd-postfix", "START=yes\n")
+    assert processes.enabled("saslauthd", root) is True
+
+
 def test_a_native_unit_does_not_ask_the_defaults(root: Root) -> None:
     write(root, UNIT, "[Service]\n")
     link(root, WANTED, UNIT)
