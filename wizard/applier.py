@@ -11,7 +11,6 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +31,9 @@ if TYPE_CHECKING:
     from wizard.journal import Checkpoint
 
 _DONE, _FAILED = 0, 1
+_GO_ON = (
+    "mend that, then postfix-auth rollback goes on; docs/recovery.md says what to do where it can't be mended"
+)
 
 
 class TestsFailedError(WizardError):
@@ -71,11 +73,16 @@ def hold_on() -> None:
 
 
 class Applier:
-    """Works on one checkpoint of one tree, and tells what it does."""
+    """Works on one checkpoint of one tree, and tells those who follow it or ``others`` what it does."""
 
-    def __init__(self, checkpoint: Checkpoint, root: Root) -> None:
+    def __init__(self, checkpoint: Checkpoint, root: Root, *others: Checkpoint) -> None:
         self.checkpoint, self.root = checkpoint, root
-        self._teller = Teller(partial(journal.append, checkpoint.events))
+        self._files = tuple(one.events for one in (checkpoint, *others))
+        self._teller = Teller(self._write)
+
+    def _write(self, line: bytes) -> None:
+        for file in self._files:
+            journal.append(file, line)
 
     def tell(self, kind: str, text: str = "", number: int = 0, total: int = 0) -> None:
         """Tell those who follow. Where that can't be written down, what is under way goes on all the same."""
@@ -147,26 +154,43 @@ class Applier:
         # from now on the way leads back only, for whoever comes after a crash too
         self._note(State.ROLLING_BACK)
         self.tell("rolling-back", "taking everything back")
-        problems = take_back(self.checkpoint, self.root)
-        if problems:
-            self._note(State.STUCK)
-            self.tell("failed", "not everything could be taken back:\n" + "\n".join(problems))
+        found = take_back(self.checkpoint, self.root)
+        for note in found.notes:
+            self.tell("note", note)
+        if found.problems:
+            self._note(State.STUCK, (*found.notes, *found.problems))
+            self.tell(
+                "failed", "not everything could be taken back:\n" + "\n".join((*found.problems, _GO_ON))
+            )
             return _FAILED
-        if not self._note(State.ROLLED_BACK):
+        if not self._note(State.ROLLED_BACK, found.notes):
             self.tell("failed", "everything is as it was, but that can't be noted; later run rollback again")
             return _FAILED
         keeper.disarm()
         self.tell("rolled-back", "everything is as it was before")
         return _DONE
 
-    def _note(self, state: State) -> bool:
+    def _note(self, state: State, notes: tuple[str, ...] = ()) -> bool:
         """Note how far the way back is; a disk that does not take the note must not end it."""
         deadline = self.checkpoint.deadline if state is State.ROLLING_BACK else 0
         try:
-            self.checkpoint = self.checkpoint.at(state, deadline)
+            self.checkpoint = self.checkpoint.at(state, deadline, notes)
         except WizardError:
             return False
         return True
+
+
+def _roll_back(last: Applier, newer: Sequence[str]) -> int:
+    """Take the changes ``newer`` back and then that of ``last``; the first that fails ends it."""
+    for identity in newer:
+        last.tell("note", f"first {identity}, which came later:")
+        one = Applier(journal.named(last.root, identity), last.root, last.checkpoint)
+        code = one.roll_back()
+        Applier(one.checkpoint, one.root).tell("finished", number=code)
+        if code != _DONE:
+            last.tell("failed", f"so {last.checkpoint.id} is not taken back")
+            return code
+    return last.roll_back()
 
 
 def main() -> int:
@@ -176,11 +200,11 @@ def main() -> int:
     root = Root(Path(str(work["root"])))
     lock.sign(int(str(work["lock"])))
     applier = Applier(journal.named(root, str(work["checkpoint"])), root)
-    packed = work.get("changes")
+    packed, newer = work.get("changes"), work.get("newer")
     if isinstance(packed, list):
         code = applier.apply([codec.unpack(KINDS, record) for record in packed], work)
     else:
-        code = applier.roll_back()
+        code = _roll_back(applier, [str(identity) for identity in newer] if isinstance(newer, list) else [])
     applier.tell("finished", number=code)
     return code
 

@@ -16,13 +16,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard import drift, journal, keeper, lock, policyfile
+from wizard import journal, keeper, lock, policyfile, takingback
 from wizard.changes import codec
 from wizard.errors import HostError, PolicyError
 from wizard.events import Event
 from wizard.journal import State
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wizard.journal import Checkpoint
     from wizard.plan import Plan
     from wizard.root import Root
@@ -35,6 +37,8 @@ _DIED = (
     "the process that changes this host has ended before its work was done; "
     "postfix-auth rollback brings everything back as it was"
 )
+_REMEDY = "Nothing was changed. postfix-auth status shows what was edited: undo that, and try again."
+_ASIDE = "Or rollback --set-aside: what was edited is then kept beside each file, as *.postfix-auth-saved."
 
 
 @dataclass(slots=True)
@@ -148,32 +152,37 @@ def refuse_half_way(root: Root) -> None:
             )
 
 
-def roll_back(checkpoint: Checkpoint, root: Root) -> Handle:
-    """Start to take back what ``checkpoint`` leads back from.
+def roll_back(checkpoint: Checkpoint, root: Root, *newer: Checkpoint, set_aside: bool = False) -> Handle:
+    """Start to take ``checkpoint`` back, after those that are ``newer``, the newest first.
+
+    ``set_aside``: where others have changed since what these have changed, theirs is kept beside the file.
 
     Raises:
-        HostError: when another run is at work, it is taken back already, or others have changed since what
-            this one changed.
+        HostError: when another run is at work, one is taken back already, there are others that came later,
+            or somebody would lose what came after them. Nothing is then taken back.
 
     """
     fd = lock.take(root)
     try:
-        checkpoint = journal.named(root, checkpoint.id)
-        if checkpoint.state is State.ROLLED_BACK:
-            raise HostError(f"{checkpoint.id} is taken back already")
-        if checkpoint.state.in_force:
-            _refuse_conflicts(checkpoint, root)
-        return _spawn(checkpoint, root, fd, {})
+        wanted = tuple(journal.named(root, one.id) for one in (*newer, checkpoint))
+        for one in wanted:
+            if one.state is State.ROLLED_BACK:
+                raise HostError(f"{one.id} is taken back already")
+        if journal.newest_down_to(root, checkpoint.id) != wanted:
+            raise HostError(f"others came after {checkpoint.id} since: look again at postfix-auth history")
+        _refuse_conflicts(wanted, root, set_aside=set_aside)
+        return _spawn(wanted[-1], root, fd, {"newer": [one.id for one in wanted[:-1]]})
     finally:
         os.close(fd)
 
 
-def _refuse_conflicts(checkpoint: Checkpoint, root: Root) -> None:
-    edited = [f"{edit.path} was edited since" for edit in drift.edits(checkpoint, root)]
-    built_on = [text for ways in checkpoint.ways_back() for way in ways for text in way.conflicts(root)]
-    if edited or built_on:
-        listed = "\n  ".join([*edited, *built_on])
-        raise HostError(f"{checkpoint.id} can't be taken back without losing what came after it:\n  {listed}")
+def _refuse_conflicts(wanted: Sequence[Checkpoint], root: Root, *, set_aside: bool) -> None:
+    found = takingback.conflicts(wanted, root, set_aside=set_aside)
+    if not found:
+        return
+    remedies = (_REMEDY,) if takingback.conflicts(wanted, root, set_aside=True) else (_REMEDY, _ASIDE)
+    first = f"{wanted[-1].id} can't be taken back without losing what came after it:"
+    raise HostError("\n".join((first, *(f"  {text}" for text in found), *remedies)))
 
 
 def keep(root: Root) -> Checkpoint:

@@ -96,4 +96,9 @@ def parser() -> argparse.ArgumentParser:
     rollback.add_argument(
         "id", nargs="?", default="", metavar="ID", help="as history shows it; without: the last"
     )
+    rollback.add_argument(
+        "--set-aside",
+        action="store_true",
+        help="keep what others have edited in the same lines as FILE.postfix-auth-saved, and go on",
+    )
     return main

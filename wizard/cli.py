@@ -237,7 +237,8 @@ def _rollback(arguments: argparse.Namespace, root: Root) -> int:
         if not asking.agreed("Take this back?"):
             return _DONE
     # the newest first: each has left what the one after it began with
-    return next((code for one in wanted if (code := _follow(applying.roll_back(one, root)))), _DONE)
+    *newer, oldest = wanted
+    return _follow(applying.roll_back(oldest, root, *newer, set_aside=arguments.set_aside))
 
 
 def _history(arguments: argparse.Namespace, root: Root) -> int:
@@ -245,7 +246,10 @@ def _history(arguments: argparse.Namespace, root: Root) -> int:
 
     listed = journal.checkpoints(root)
     if arguments.json:
-        told = [{"id": c.id, "time": c.time, "summary": c.summary, "state": c.state} for c in listed]
+        told = [
+            {"id": c.id, "time": c.time, "summary": c.summary, "state": c.state, "notes": c.notes}
+            for c in listed
+        ]
         _as_json({"checkpoints": told})
     else:
         _print(report.history_lines(listed))

@@ -62,6 +62,7 @@ class Checkpoint:
     """What undoes an applied plan. ``time`` is UTC; ``policy``: the whole policy, as a file's text.
 
     ``deadline``: until when an applied one must be confirmed, in seconds since the epoch.
+    ``notes``: what was met on the way back, for whoever looks later: what is kept where, what is left to do.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Checkpoint:
     state: State
     directory: Path
     deadline: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @property
     def events(self) -> Path:
@@ -82,9 +84,9 @@ class Checkpoint:
         """Whether it is taken back unless it is confirmed before the ``deadline``."""
         return self.state is State.APPLIED
 
-    def at(self, state: State, deadline: float = 0.0) -> Checkpoint:
+    def at(self, state: State, deadline: float = 0.0, notes: tuple[str, ...] = ()) -> Checkpoint:
         """Note durably that it has come to ``state``; return it so."""
-        moved = replace(self, state=state, deadline=deadline)
+        moved = replace(self, state=state, deadline=deadline, notes=notes)
         about = {key: value for key, value in asdict(moved).items() if key != "directory"}
         disk.replace(self.directory / _ABOUT, json.dumps(about).encode(), ours())
         return moved
@@ -223,6 +225,7 @@ def _load(directory: Path) -> Checkpoint | None:
             State(about["state"]),
             directory,
             float(about.get("deadline", 0)),
+            tuple(str(note) for note in about.get("notes", ())),
         )
 
 

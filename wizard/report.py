@@ -213,10 +213,12 @@ def message_lines(text: str, stream: TextIO | None = None) -> Iterator[str]:
 
 
 def history_lines(checkpoints: Sequence[Checkpoint]) -> Iterator[str]:
-    """Yield the changes made so far, a line each; the ID is the time, in UTC."""
+    """Yield the changes made so far, under each what its way back has met; the ID is the time, in UTC."""
     width = max((len(each.id) for each in checkpoints), default=0)
     for each in checkpoints:
         yield from _wrapped(f"{each.id:<{width}}  {each.state:<12}  ", shown(each.summary))
+        for note in each.notes:
+            yield from (f"    {shown(line)}" for line in note.splitlines())
 
 
 def account_lines(accounts: Sequence[tuple[str, str]]) -> Iterator[str]:

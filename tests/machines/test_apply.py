@@ -204,11 +204,20 @@ def _held(host: Machine) -> Iterator[None]:
 
 def test_nobodys_edit_is_rolled_over(host: Machine) -> None:
     host.run(_APPLY)
-    host.run("echo '# mine' >>/etc/postfix/main.cf")
+    host.run("postconf -e message_size_limit=20480000; sed -i '3s/PLAIN //' /etc/postfix/sasl/smtpd.conf")
     done = host.run([LAUNCHER, "rollback", "--yes"], check=False)
     assert done.status == 3
-    assert "/etc/postfix/main.cf was edited since" in done.stderr
+    assert "  /etc/postfix/sasl/smtpd.conf, line 3\n" in done.stderr
+    assert "main.cf" not in done.stderr
     assert _listens(host, 587)
+    host.run("sed -i '3s/LOGIN/PLAIN LOGIN/' /etc/postfix/sasl/smtpd.conf; chmod 640 /etc/postfix/main.cf")
+    assert "mode 0640; it was mode 0644" in host.run([LAUNCHER, "status"]).stdout
+    host.run([LAUNCHER, "rollback", "--yes"])
+    assert not _listens(host, 587)
+    assert (
+        host.run("postconf -h message_size_limit; stat -c %a /etc/postfix/main.cf").stdout
+        == "20480000\n640\n"
+    )
 
 
 def test_a_change_after_the_review_stops_it(host: Machine) -> None:

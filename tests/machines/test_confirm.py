@@ -82,7 +82,15 @@ def test_confirmed_it_is_kept(host: Machine) -> None:
 
 def test_unconfirmed_it_is_taken_back(host: Machine) -> None:
     before = host.run(_SEEN).stdout
-    _apply(host, 2)
+    _apply(host, 5)
+    # what somebody does meanwhile is theirs
+    host.run("echo '# hand made' >>/etc/postfix/master.cf; sed -i '3s/PLAIN //' /etc/postfix/sasl/smtpd.conf")
+    _until(host, "rolled back")
+    assert host.read_file("/etc/postfix/master.cf").endswith("\n# hand made\n")
+    saved = "/etc/postfix/sasl/smtpd.conf.postfix-auth-saved"
+    assert f"is kept in {saved}" in host.run([LAUNCHER, "history"]).stdout
+    assert "mech_list: SCRAM-SHA-256 LOGIN" in host.read_file(saved)
+    host.run(f"rm {saved}; sed -i '/^# hand made$/d' /etc/postfix/master.cf")
     _taken_back(host, before)
 
 

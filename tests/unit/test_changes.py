@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.unit import trees
-from wizard import takingback
+from wizard import applying, drift, takingback
 from wizard.applier import Applier
 from wizard.changes import (
     KINDS,
@@ -344,9 +345,166 @@ def test_one_way_back_that_fails_does_not_stop_the_others(
         raise RuntimeError("CANARY")
 
     monkeypatch.setattr("wizard.changes.groups.run_in", broken)
-    problems = takingback.take_back(applier.checkpoint, tree)
+    problems = takingback.take_back(applier.checkpoint, tree).problems
     assert len(problems) == 1
     assert "remove-group: unforeseen RuntimeError" in problems[0]
     assert "CANARY" not in problems[0]
     assert trees.seen(tree)["etc/postfix/main.cf"] == before
     assert not (tree.prefix / "etc/l").is_symlink()
+
+
+# what others have edited since
+
+_CERTIFICATE = MakeCertificate("/etc/tls/a.pem", "/etc/tls/a.key", ("a.example",), reason="")
+_LINES = b"a = b\nc = d\n"
+_NEW_LINES = b"a = b\nc = e\no = o\n"
+_TEXT = WriteFile("/etc/postfix/main.cf", _LINES, _NEW_LINES, mode=0o640, reason="")
+_MADE = WriteFile("/etc/new/deep/made", None, b"x = y\n", reason="")
+
+
+@pytest.fixture
+def edited(tree: Root) -> Root:
+    """Return a tree whose main.cf is there, for all to read, and still to be changed."""
+    tree.path("/etc/postfix/main.cf").write_bytes(_LINES)
+    tree.path("/etc/postfix/main.cf").chmod(0o644)
+    return tree
+
+
+def _append(tree: Root, path: str, text: str) -> None:
+    with tree.path(path).open("a") as file:
+        file.write(text)
+
+
+def _taken_back(tree: Root, *, set_aside: bool = False) -> int | None:
+    newest = [one for one in reversed(checkpoints(tree)) if one.state is not State.ROLLED_BACK]
+    handle = applying.roll_back(newest[0], tree, set_aside=set_aside)
+    while not handle.finished:
+        time.sleep(0.01)
+    handle.poll()
+    return handle.exit_code
+
+
+def test_what_others_have_added_stays_and_ours_goes(edited: Root) -> None:
+    assert _applier(edited).apply([_TEXT, _MADE], _WORK) == 0
+    _append(edited, "/etc/postfix/main.cf", "mine = 1\n")
+    _append(edited, "/etc/new/deep/made", "# mine\n")
+    assert _taken_back(edited) == 0
+    assert edited.path("/etc/postfix/main.cf").read_bytes() == _LINES + b"mine = 1\n"
+    assert edited.path("/etc/new/deep/made").read_bytes() == b"# mine\n"
+    assert ["stays in it" in note for note in checkpoints(edited)[0].notes] == [True, True]
+
+
+def test_where_both_have_changed_a_line_it_is_named_and_nothing_changed(edited: Root) -> None:
+    assert _applier(edited).apply([_TEXT, _MADE], _WORK) == 0
+    edited.path("/etc/postfix/main.cf").write_bytes(_NEW_LINES.replace(b"o = o", b"o = mine"))
+    before = trees.seen(edited)
+    with pytest.raises(HostError, match=r"(?s)main\.cf, line 3\n.*--set-aside"):
+        _taken_back(edited)
+    assert {**trees.seen(edited), "var/lib/postfix-auth/lock": None} == {
+        **before,
+        "var/lib/postfix-auth/lock": None,
+    }
+    assert _taken_back(edited, set_aside=True) == 0
+    assert edited.path("/etc/postfix/main.cf").read_bytes() == _LINES
+    saved = edited.path("/etc/postfix/main.cf.postfix-auth-saved")
+    assert b"o = mine" in saved.read_bytes()
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o640
+    assert str(saved) in checkpoints(edited)[0].notes[0]
+
+
+def test_a_way_back_that_must_be_gone_loses_nothing(edited: Root) -> None:
+    """As after a crash or where nobody has confirmed: nobody is asked."""
+    applier = _applier(edited)
+    assert applier.apply([_TEXT, _MADE, _CERTIFICATE], _WORK) == 0
+    edited.path("/etc/postfix/main.cf").write_bytes(b"theirs\n")
+    edited.path("/etc/tls/a.key").write_bytes(b"theirs\n")
+    assert applier.roll_back() == 0
+    assert edited.path("/etc/postfix/main.cf").read_bytes() == _LINES
+    assert edited.path("/etc/postfix/main.cf.postfix-auth-saved").read_bytes() == b"theirs\n"
+    assert edited.path("/etc/tls/a.key.postfix-auth-saved").read_bytes() == b"theirs\n"
+    assert not edited.path("/etc/tls/a.key").exists()
+
+
+def test_taken_back_twice_it_is_merged_once(edited: Root) -> None:
+    applier = _applier(edited)
+    assert applier.apply([_TEXT, _MADE], _WORK) == 0
+    _append(edited, "/etc/postfix/main.cf", "mine = 1\n")
+    for _ in range(3):
+        assert not takingback.take_back(applier.checkpoint, edited).problems
+        assert edited.path("/etc/postfix/main.cf").read_bytes() == _LINES + b"mine = 1\n"
+
+
+def test_owner_mode_and_link_that_others_have_given_stay_and_are_shown(edited: Root) -> None:
+    assert _applier(edited).apply([_TEXT, _MADE], _WORK) == 0
+    found, elsewhere = edited.path("/etc/postfix/main.cf"), edited.prefix / "srv/main.cf"
+    elsewhere.parent.mkdir()
+    found.rename(elsewhere)
+    found.symlink_to("/srv/main.cf")
+    os.chown(elsewhere, 0, 45)
+    edited.path("/etc/new/deep/made").unlink()
+    shown = "".join(each.diff(edited) for each in drift.drift(edited))
+    assert "# a link to /srv/main.cf; it was a file\n# owner root:sasl; it was owner root:root\n" in shown
+    assert "# /etc/new/deep/made is gone\n" in shown
+    assert _taken_back(edited) == 0
+    assert found.is_symlink()
+    info = elsewhere.stat()
+    # the mode was ours, the group theirs
+    assert (elsewhere.read_bytes(), info.st_gid, stat.S_IMODE(info.st_mode)) == (_LINES, 45, 0o644)
+
+
+def test_past_several_all_are_looked_at_before_one_is_taken_back(edited: Root) -> None:
+    assert _applier(edited).apply([_TEXT, _MADE], _WORK) == 0
+    again = WriteFile("/etc/postfix/main.cf", _NEW_LINES, b"a = 2\n" + _NEW_LINES[6:], reason="")
+    assert _applier(edited).apply([again], _WORK) == 0
+    edited.path("/etc/new/deep/made").write_bytes(b"x = mine\n")
+    first, second = checkpoints(edited)
+    with pytest.raises(HostError, match="deep/made, line 1"):
+        applying.roll_back(first, edited, second)
+    assert _states(edited) == [State.KEPT, State.KEPT]
+    edited.path("/etc/new/deep/made").write_bytes(b"x = y\n")
+    _append(edited, "/etc/postfix/main.cf", "mine = 1\n")
+    with pytest.raises(HostError, match="others came after"):
+        applying.roll_back(first, edited)
+    handle = applying.roll_back(first, edited, second)
+    while not handle.finished:
+        time.sleep(0.01)
+    assert any("first " in event.text for event in handle.poll())
+    assert _states(edited) == [State.ROLLED_BACK, State.ROLLED_BACK]
+    assert edited.path("/etc/postfix/main.cf").read_bytes() == _LINES + b"mine = 1\n"
+    assert not edited.path("/etc/new").exists()
+
+
+def test_a_table_is_built_anew_for_a_text_that_others_have_edited(edited: Root) -> None:
+    edited.path("/etc/postfix/t").write_bytes(b"a b\n")
+    edited.path("/etc/postfix/t.db").write_bytes(b"old")
+    write = WriteFile("/etc/postfix/t", b"a b\n", b"a b\nc d\n", reason="")
+    applier = _applier(edited)
+    assert applier.apply([write, BuildTable("hash", "/etc/postfix/t", reason="")], _WORK) == 0
+    _append(edited, "/etc/postfix/t", "mine 1\n")
+    assert applier.roll_back() == 0
+    assert edited.path("/etc/postfix/t.db").read_bytes() == b"built of a b\nmine 1\n"
+
+
+def test_half_of_what_a_killed_way_back_was_writing_is_nobodys_edit(edited: Root) -> None:
+    before = trees.seen(edited)
+    (way,) = _TEXT.capture(edited)
+    _TEXT.apply(edited)
+    found = edited.path("/etc/postfix/main.cf")
+    found.write_bytes(b"a = ")
+    found.chmod(disk._TORN)
+    way.undo(edited)
+    assert trees.seen(edited) == before
+
+
+def test_secrets_that_are_gone_are_named_and_do_not_end_the_way_back(edited: Root) -> None:
+    edited.path("/etc/sasldb2").write_bytes(b"secrets")
+    share = ShareSecrets("/etc/sasldb2", _SHARED, "sasl", reason="")
+    applier = _applier(edited)
+    assert applier.apply([_TEXT, share], _WORK) == 0
+    edited.path("/etc/sasldb2").unlink()
+    edited.path(_SHARED).unlink()
+    with pytest.raises(HostError, match=r"sasldb2 is gone.*saslpasswd2"):
+        _taken_back(edited)
+    assert applier.roll_back() == 0
+    assert edited.path("/etc/postfix/main.cf").read_bytes() == _LINES
+    assert "is gone" in checkpoints(edited)[0].notes[0]

@@ -16,7 +16,7 @@ from wizard.changes.directories import (
     RestoreOverride,
     StatOverride,
 )
-from wizard.changes.files import MakeLink, RestoreFile, WriteFile, WriteLast
+from wizard.changes.files import MakeLink, WriteFile, WriteLast
 from wizard.changes.groups import (
     CreateGroup,
     DeleteGroup,
@@ -35,6 +35,7 @@ from wizard.changes.removals import (
     DropOverride,
     RemakeDirectory,
 )
+from wizard.changes.restoring import RestoreFile, RestoreText
 from wizard.changes.serving import (
     Disable,
     DisableService,
@@ -49,7 +50,7 @@ from wizard.changes.serving import (
     service_state,
 )
 from wizard.changes.sharing import MoveSecrets, RestoreSecrets, ReturnSecrets, ShareSecrets
-from wizard.changes.tables import BuildTable, Sweep
+from wizard.changes.tables import BuildTable, RestoreTable, Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,6 +101,8 @@ UNDO_KINDS: Mapping[str, type[Undo]] = {
         RestoreSecrets,
         RestoreValues,
         RestoreFile,
+        RestoreText,
+        RestoreTable,
         Sweep,
         Revive,
         Disable,
@@ -148,6 +151,8 @@ __all__ = [
     "RestoreFile",
     "RestoreOverride",
     "RestoreSecrets",
+    "RestoreTable",
+    "RestoreText",
     "RestoreValues",
     "Resume",
     "ReturnSecrets",

@@ -70,8 +70,8 @@ class Undo(ABC):
     kind: ClassVar[str]
 
     @abstractmethod
-    def undo(self, root: Root) -> None:
-        """Make it as it was.
+    def undo(self, root: Root) -> str | None:
+        """Make it as it was. Return in words what the admin should know of it; mostly nothing.
 
         Raises:
             WizardError: when that fails.

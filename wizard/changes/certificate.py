@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from wizard.changes import disk, words
 from wizard.changes.base import Change, Undo
-from wizard.changes.files import RestoreFile
+from wizard.changes.restoring import RestoreFile
 from wizard.errors import WizardError
 
 if TYPE_CHECKING:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _MARK = "postfix-auth-"
 _LINKS_IN_A_ROW = 20
+_SAVED = "postfix-auth-saved"
+_TORN = stat.S_ISVTX | 0o600  # nobody gives a file that bit, which means nothing there (chmod(1))
 _LARGEST = 1 << 30  # bytes; a file of users and secrets may be large
 _HINTS = {
     errno.EPERM: "; lsattr shows whether it is immutable, chattr -i ends that",
@@ -179,7 +181,8 @@ def _overwrite(found: Path, content: bytes, wish: Look) -> None:
         if content:
             os.posix_fallocate(fd, 0, len(content))
         # until the old bytes are gone they must not be seen by more than either look allows
-        os.fchmod(fd, 0o600)
+        os.fchmod(fd, _TORN)
+        os.fsync(fd)
         file.write(content)
         file.truncate()
         file.flush()
@@ -187,6 +190,29 @@ def _overwrite(found: Path, content: bytes, wish: Look) -> None:
         if wish.mtime_ns is not None:
             os.utime(fd, ns=(wish.mtime_ns, wish.mtime_ns))
         os.fsync(fd)
+
+
+def is_torn(found: Path) -> bool:
+    """Whether :func:`restore` was writing over the file at ``found``, on a full disk, when it was killed."""
+    return found.is_file() and stat.S_IMODE(found.stat().st_mode) == _TORN
+
+
+def set_aside(found: Path, content: bytes) -> Path:
+    """Keep ``content``, which is that of the file at ``found``, beside it; return where.
+
+    Raises:
+        WizardError: when it can't be written.
+
+    """
+    names = (f"{found.name}.{_SAVED}", *(f"{found.name}.{_SAVED}-{number}" for number in range(2, 1000)))
+    for name in names:
+        beside = found.with_name(name)
+        if not beside.exists() and not beside.is_symlink():
+            replace(beside, content, look(found))
+            return beside
+        if beside.is_file() and not beside.is_symlink() and read(beside) == content:
+            return beside
+    raise WizardError(f"{found}: too many files beside it end in {_SAVED}; remove some")
 
 
 def rewrite(found: Path, content: bytes, look: Look) -> None:

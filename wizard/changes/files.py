@@ -3,79 +3,19 @@
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from wizard.changes import disk, owners, words
 from wizard.changes.base import Change, Undo
 from wizard.changes.differences import unified
+from wizard.changes.restoring import RestoreFile, RestoreText
 from wizard.errors import ChangedSinceReviewError, HostError, WizardError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from wizard.root import Root
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreFile(Undo):
-    """Makes a path what it was: a file, a link, or nothing.
-
-    ``path`` is where the bytes really lie: if the change went through a symbolic link, the link's target.
-    ``made``: directories that were missing and go away again when empty.
-    """
-
-    kind: ClassVar[str] = "restore-file"
-    path: str
-    content: bytes | None = field(default=None, repr=False)
-    link: str | None = None
-    uid: int = 0
-    gid: int = 0
-    mode: int = 0
-    mtime_ns: int = 0
-    xattrs: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
-    made: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, root: Root, found: Path) -> RestoreFile:
-        """Record what is at ``found`` now; a symbolic link as the link it is."""
-        path = disk.inside(root, found) if found.parent.exists() else _below(root, found)
-        if found.is_symlink():
-            return cls(path, link=str(found.readlink()))
-        content = disk.read(found)
-        if content is None:
-            return cls(path, made=tuple(_below(root, parent) for parent in disk.missing_parents(found)))
-        now = disk.look(found)
-        return cls(
-            path,
-            content,
-            uid=now.uid,
-            gid=now.gid,
-            mode=now.mode,
-            mtime_ns=now.mtime_ns or 0,
-            xattrs=now.xattrs,
-        )
-
-    def undo(self, root: Root) -> None:
-        """Make it as it was, and clear away what a killed run has left beside it."""
-        found = root.path(self.path)
-        disk.sweep(found)
-        if self.link is not None:
-            disk.make_parents(found)
-            disk.place_link(found, self.link)
-        elif self.content is not None:
-            disk.make_parents(found)
-            wish = disk.Look(self.uid, self.gid, self.mode, self.xattrs, self.mtime_ns)
-            if found.is_symlink() or disk.read(found) != self.content or disk.look(found) != wish:
-                disk.restore(found, self.content, wish)
-        else:
-            disk.remove(found)
-        for directory in reversed(self.made):
-            disk.remove_empty(root.path(directory))
-
-
-def _below(root: Root, found: Path) -> str:
-    return f"/{found.relative_to(root.prefix)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +101,13 @@ class WriteFile(Change):
         raise ChangedSinceReviewError(f"{found} {what} since the plan was made; plan again")
 
     def capture(self, root: Root) -> tuple[Undo, ...]:
-        """Return the file as it is."""
-        return (RestoreFile.of(root, self._found(root)),)
+        """Return the file as it is, and what it will be, so that others' edits can be told from that."""
+        found = self._found(root)
+        if found.is_symlink():
+            return (RestoreFile.of(root, found),)
+        wish = self._wish(root, found)
+        way = RestoreText.of(root, found)
+        return (replace(way, wrote=self.after, new_uid=wish.uid, new_gid=wish.gid, new_mode=wish.mode),)
 
     def apply(self, root: Root) -> None:
         """Write or remove the file.

@@ -37,6 +37,15 @@ def gid(root: Root, name: str) -> int:
     return _number(root, GROUPS, name)
 
 
+def names(root: Root, uid: int, gid: int) -> str:
+    """Return the owner and group with these numbers as chown(1) takes them; a number nobody has stays one."""
+    users, groups = (
+        {fields[2]: fields[0] for fields in reversed(_lines(root, file)) if len(fields) > 2}  # noqa: PLR2004 - name, password, number
+        for file in ("/etc/passwd", GROUPS)
+    )
+    return f"{users.get(str(uid), uid)}:{groups.get(str(gid), gid)}"
+
+
 def members(root: Root, group: str) -> frozenset[str] | None:
     """Return who is in ``group``: whom its line names, and whose first group it is; None: no such group."""
     found = named(root, group)

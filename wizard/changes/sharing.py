@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from wizard.changes import disk, owners, words
 from wizard.changes.base import Change, Undo
-from wizard.changes.files import RestoreFile
+from wizard.changes.restoring import RestoreFile
 from wizard.changes.tree import run_in
 from wizard.errors import WizardError
 
@@ -150,7 +150,7 @@ class RestoreSecrets(Undo):
     mode: int = 0
     xattrs: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
 
-    def undo(self, root: Root) -> None:
+    def undo(self, root: Root) -> str | None:
         """Do it; a password that was changed in the meantime stays changed."""
         found = root.path(self.path)
         disk.sweep(found)
@@ -158,7 +158,10 @@ class RestoreSecrets(Undo):
         if self.uid < 0:
             disk.remove(found)
         elif content is None:
-            raise WizardError(f"{found} is gone; restore it from a backup")
+            # nobody could bring it back by trying again
+            if self.link is None:
+                disk.remove(found)
+            return _gone(self.path)
         elif self.link is None:
             look = disk.Look(self.uid, self.gid, self.mode, self.xattrs)
             if found.is_symlink():
@@ -168,10 +171,14 @@ class RestoreSecrets(Undo):
         else:
             disk.place_link(found, self.link)
             _dress(disk.real(root, self.path), disk.Look(self.uid, self.gid, self.mode))
+        return None
 
     def conflicts(self, root: Root) -> tuple[str, ...]:
-        """Return the accounts that have been made since in a file that would go away."""
-        if self.uid >= 0 or not root.file(self.path).exists():
+        """Return that it is gone, or the accounts made since in a file that would go away."""
+        there = root.file(self.path).exists()
+        if self.uid >= 0 and not there:
+            return (_gone(self.path),)
+        if self.uid >= 0 or not there:
             return ()
         listed = run_in(root, ["sasldblistusers2", "-f", self.path]).stdout.splitlines()
         names = dict.fromkeys(line.partition(":")[0] for line in listed if "@" in line)
@@ -245,16 +252,26 @@ class MoveSecrets(Undo):
     mode: int
     xattrs: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
 
-    def undo(self, root: Root) -> None:
+    def undo(self, root: Root) -> str | None:
         """Move it, unless the link is there already."""
         found, home = root.path(self.path), root.path(self.shared)
         disk.sweep(found)
         disk.sweep(home)
         if found.is_symlink():
-            return
+            return None
         content = disk.read(found)
         if content is None:
-            raise WizardError(f"{found} is gone; restore it from a backup")
+            return _gone(self.path)
         disk.make_parents(home)
         disk.replace(home, content, disk.Look(self.uid, self.gid, self.mode, self.xattrs))
         disk.place_link(found, self.shared)
+        return None
+
+    def conflicts(self, root: Root) -> tuple[str, ...]:
+        """Return that it is gone."""
+        return () if root.file(self.path).exists() else (_gone(self.path),)
+
+
+def _gone(path: str) -> str:
+    again = f"saslpasswd2 -f {path} -c NAME makes a new one"
+    return f"{path} is gone, and the accounts with it: restore it from a backup, or {again}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from wizard.changes import disk, words
 from wizard.changes.base import Change, Undo
-from wizard.changes.files import RestoreFile
+from wizard.changes.restoring import RestoreFile
 from wizard.changes.tree import run_in
 from wizard.errors import WizardError
 
@@ -64,7 +64,9 @@ class BuildTable(Change):
         if self.type not in SUFFIXES:
             return ()
         text = disk.real(root, self.path)
-        return (Sweep(disk.inside(root, text)), RestoreFile.of(root, disk.real(root, self.target)))
+        back = RestoreTable.of(root, disk.real(root, self.target))
+        there = disk.inside(root, text)
+        return (Sweep(there), replace(back, text=there, type=self.type, program=self.program))
 
     def apply(self, root: Root) -> None:
         """Build the table under another name and put it in place at once: a reader never sees half of one.
@@ -99,6 +101,20 @@ class BuildTable(Change):
                 os.close(fd)
             built.replace(table)
             disk.sync_directory(table.parent)
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreTable(RestoreFile):
+    """Brings back the table that was built for ``text`` before; to be followed when the text is back."""
+
+    kind: ClassVar[str] = "restore-table"
+    text: str = ""
+    type: str = "hash"
+    program: str = "postmap"
+
+    def rebuild(self, root: Root) -> None:
+        """Build it anew: for a text that is not the one it was built for, as others have edited it since."""
+        BuildTable(self.type, self.text, program=self.program, reason="").apply(root)
 
 
 @dataclass(frozen=True, slots=True)
