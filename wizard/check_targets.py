@@ -79,7 +79,7 @@ def _target(host: Host, service: Service, smtpd: Service) -> Target:
     return Target(
         name=service.name,
         host=address(postfix, service),
-        port=_port(service),
+        port=port(service),
         wrapper=wrapper,
         tls=tls,
         auth_before_tls=() if wrapper or tls == "encrypt" else before,
@@ -196,7 +196,8 @@ def _addresses(name: str) -> list[str]:
     return [str(sockaddr[0]).partition("%")[0] for *_, sockaddr in ordered]
 
 
-def _port(service: Service) -> int:
+def port(service: Service) -> int:
+    """Return the number of the port of ``service``; HostError if nobody knows it."""
     name = service.name.rpartition(":")[2]
     if (found := number(name)) is not None:
         return found

@@ -5,6 +5,8 @@ On the way back it is the same the other way round: whatever ran before runs aga
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -157,25 +159,40 @@ class DisableService(ServiceChange):
 class Revive(Undo):
     """Lets a service run with its old files again, or stops it if it did not run.
 
-    A restart and no reload: an smtpd that kept failing is not tried for a minute, and only a stop ends that.
+    Postfix is restarted only if somebody who connects is not greeted after a reload: an smtpd that kept
+    failing is not tried for a minute, and only a stop ends that.
     """
 
     kind: ClassVar[str] = "revive-service"
     service: str
     running: bool
 
-    def undo(self, root: Root) -> None:
-        """Restart or stop it; what has gone with its package can't be started, but may still run."""
+    def undo(self, root: Root) -> str | None:
+        """Reload, restart or stop it; what has gone with its package can't be started, but may still run."""
         if not root.live:
-            return
+            return None
         runs = processes.running(self.service)
         if not self.running:
             if runs:
                 services.stop(self.service)
         elif self.service == "dovecot" and runs:
             services.reload(self.service)  # whoever reads mail stays connected
-        elif services.installed(self.service):
+        elif services.installed(self.service) and not (runs and self._reloaded(root)):
+            began = time.monotonic()
             services.restart(self.service)
+            return f"{self.service} was away for {time.monotonic() - began:.2f} s" if runs else None
+        return None
+
+    def _reloaded(self, root: Root) -> bool:
+        if self.service != "postfix":
+            return False
+        # it knows the kinds of change
+        from wizard import greeting  # noqa: PLC0415
+
+        with suppress(WizardError):
+            services.reload(self.service)
+            return greeting.everywhere(root)
+        return False
 
 
 @dataclass(frozen=True, slots=True)
