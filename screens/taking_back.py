@@ -81,21 +81,24 @@ class Interrupted(ModalScreen[bool]):
     def _follow(self) -> None:
         """Tell how it goes; if the wizard is left, it goes on."""
         worker = get_current_worker()
-        told: list[str] = []
+        told: dict[str, list[str]] = {"failed": [], "note": []}
         try:
             handle = applying.roll_back(self._handle.checkpoint, self._handle.root)
             while not worker.is_cancelled:
                 ended = handle.finished
-                told += [event.text for event in handle.poll() if event.kind == "failed"]
+                for event in handle.poll():
+                    if event.kind in told:
+                        told[event.kind].append(event.text)
                 if ended:
                     break
                 time.sleep(_EVENTS_EVERY)
         except WizardError as error:
-            told.append(str(error))
-        if told:
-            self.post_message(self.Over(f"{SIGNS.bad} " + "\n".join(told)))
+            told["failed"].append(str(error))
+        if told["failed"]:
+            self.post_message(self.Over(f"{SIGNS.bad} " + "\n".join(told["failed"])))
         else:
-            self.post_message(self.Over(f"{SIGNS.good} Everything is as it was before."))
+            over = f"{SIGNS.good} Everything is as it was before."
+            self.post_message(self.Over("\n".join((over, *told["note"]))))
 
     @on(Over)
     def _end(self, message: Over) -> None:

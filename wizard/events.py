@@ -23,6 +23,7 @@ class Event:
     ``step``: change ``number`` of ``total`` is begun. ``gap``: a service was away for a moment.
     ``testing``: the tests begin, ``total`` of them.
     ``test``: one went as ``result`` says. ``failed``: ``text`` says why. ``rolling-back``, ``rolled-back``.
+    ``note``: what is to be known of the way back, such as where an edit is kept.
     ``finished``: nothing more comes; ``number`` is the exit code of the command line.
     """
 
