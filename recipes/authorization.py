@@ -49,7 +49,7 @@ def differing(host: Host) -> str:
     told = (f"{postfix.value(_REALM, each) or 'empty'} for {each.key}" for each in postfix.auth_services)
     return (
         f"{_REALM} is {', '.join(told)}: a name without @ is another account at each of them; "
-        "authorization.local_domain makes them one"
+        "without the -o in master.cf they have one"
     )
 
 
