@@ -22,6 +22,9 @@ _INSTALLING = 120.0  # seconds at most, for packages and tests
 _PASSED = r"\d+ tests passed"
 _WAITS = r"Keep these settings\? Otherwise all is put back in \d+ s"
 #: What a change of the wizard's leaves of itself on the host.
+_POLICY = (
+    '[backend]\ntype = "auxprop-sasldb"\n[tls]\nsource = "self-signed"\nnames = ["a.example"]\n[submission]\n'
+)
 _SEEN = """
 cd / && find etc/postfix etc/systemd -printf '%p %l %u:%g %m\\n' | sort
 find etc/postfix etc/systemd etc/default -type f | sort | xargs md5sum; getent group sasl
@@ -273,7 +276,7 @@ def test_undone_by_a_key(machine: Machine) -> None:
     assert machine.run(_SEEN).stdout == before
 
 
-def test_killed_half_way_it_is_taken_back_first(machine: Machine) -> None:
+def test_killed_under_its_eyes_it_is_taken_back_by_the_keeper(machine: Machine) -> None:
     before = machine.run(_SEEN).stdout
     with machine.interactive([LAUNCHER]) as terminal:
         _to_review(terminal)
@@ -282,7 +285,17 @@ def test_killed_half_way_it_is_taken_back_first(machine: Machine) -> None:
         with machine.popen(["sh", "-c", _KILL_AFTER_THREE]):
             terminal.press("y")
             terminal.expect("Esc: take it back", timeout=30)
-        terminal.hang_up()
+        _until(machine, "rolled back")
+        terminal.press("escape")
+        terminal.expect("Set up authenticated submission", timeout=30)
+    assert machine.run(_SEEN).stdout == before
+
+
+def test_killed_half_way_it_is_taken_back_first(machine: Machine) -> None:
+    before = machine.run(_SEEN).stdout
+    machine.write_file("/root/policy.toml", _POLICY)
+    apply = f"{LAUNCHER} apply -p /root/policy.toml --yes"
+    machine.run(f"({_KILL_AFTER_THREE}) & {apply}", check=False)
     assert _state(machine) == "applying"
     with machine.interactive([LAUNCHER]) as terminal:
         terminal.expect("A change was interrupted half-way", timeout=30)
