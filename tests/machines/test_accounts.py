@@ -212,6 +212,7 @@ def test_members_of_the_groups_that_pam_lets_in(machine: Machine) -> None:
     assert _user(machine, "add", "alice").status == 0
     assert _check(machine, "alice", "wonder land")[1] == _BOTH
 
+    assert _user(machine, "remove", "alice").status == 0
     machine.run("usermod -g mail_login dave")
     refused = machine.run([LAUNCHER, "rollback", "--yes"], check=False)
     assert (refused.status, "mail_login now has the members dave" in refused.stderr) == (3, True)
