@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _PARTS = 4  # machines that share the tour
 _KINDS = tuple(EVERY)
 _EVERY_PAIR = "POSTFIX_AUTH_EVERY_PAIR" in os.environ
+_TYPED = "/etc/postfix-auth/backend.password"  # what the wizard keeps
 _TESTED_BY_ITSELF = 10  # one apply in so many runs its own tests as well
 
 
@@ -102,7 +103,6 @@ test -L /etc/sasldb2 && echo link to the secrets
 test -e /var/spool/postfix/etc/sasldb2 && echo secrets in the chroot
 test -e /etc/systemd/system/saslauthd.service.d && echo drop-in of saslauthd
 test -e /etc/saslauthd.conf && echo saslauthd.conf
-test -e /etc/postfix-auth/backend.password && echo a typed password
 test -e /etc/pam.d/smtp && echo pam.d/smtp
 test -e /etc/security/smtp.groups && echo smtp.groups
 test -e /etc/dovecot/conf.d/95-postfix-auth.conf && echo drop-in of Dovecot
@@ -151,7 +151,7 @@ def test_from_any_back_end_to_any_other(boot: Boot, debian: Debian, part: int) -
     machine = boot(Kind.EVERY)
     every.start(machine)
     way = parts()[part]
-    machine.run("install -D -m 600 /dev/null /etc/postfix-auth/backend.password")
+    machine.run(f"install -D -m 600 /dev/null {_TYPED}")
     # the first part goes back all the way, the others some steps
     back_to = 0 if part == 0 else len(way) - 3
     for number, (old, new) in enumerate(pairwise([way[0], *way])):
@@ -162,6 +162,7 @@ def test_from_any_back_end_to_any_other(boot: Boot, debian: Debian, part: int) -
         expect(machine, old, new)
         nothing_to_do(machine)
         assert left(machine) == needed(machine, new), f"from {old} to {new}"
+        assert "password_file" in EVERY[new].section or not machine.exists(_TYPED)
     changes = machine.run("ls /var/lib/postfix-auth/checkpoints").stdout.split()
     postfix_auth(machine, "rollback", changes[back_to], "--yes")
     assert state(machine) == before
