@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard import drift, journal, keeper, lock, services
-from wizard.changes import KINDS, InstallPackages, RestartService, WriteFile, codec
+from wizard.changes import KINDS, InstallPackages, WriteFile, codec
 from wizard.doing_words import doing
 from wizard.errors import WizardError, unforeseen
 from wizard.events import Teller
@@ -141,10 +141,8 @@ class Applier:
         for number, change in enumerate(changes, 1):
             self.tell("step", doing(change.kind, change.target), number, len(changes))
             self.checkpoint.record(change.capture(self.root))
-            began = time.monotonic()
-            change.apply(self.root)
-            if isinstance(change, RestartService):
-                self.tell("gap", f"{change.service} was away for {time.monotonic() - began:.2f} s")
+            if gap := change.apply(self.root):
+                self.tell("gap", gap)
 
     # and back
 

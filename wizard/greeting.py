@@ -20,7 +20,12 @@ def everywhere(root: Root) -> bool:
     """Whether each smtpd that listens greets a client, soon after Postfix has read its files anew."""
     try:
         postfix = Host(root).settled_postfix
-        listening = [service for service in postfix.smtpd_services if service.type == "inet"]
+        listening = [
+            service
+            for service in postfix.smtpd_services
+            # behind a proxy it waits for the proxy's words first (postconf(5))
+            if service.type == "inet" and not postfix.value("smtpd_upstream_proxy_protocol", service)
+        ]
         return all(
             _greets(
                 address(postfix, service),

@@ -6,6 +6,7 @@ from tests.machines.knocking import knocking
 from tests.machines.machine import LAUNCHER, Machine
 
 _FILE = "/root/policy.toml"
+_CONF = "/etc/postfix/sasl/smtpd.conf"
 _POLICY = """
 [backend]
 type = "{backend}"
@@ -50,3 +51,12 @@ def test_what_must_be_restarted_is_said_before_and_measured(machine: Machine) ->
     # it is only the log-ins that wait: the ports stay open
     assert found.refused == 0
     assert found.silent == 0
+    # what a reload can't bring back either: an smtpd that master does not try for a minute
+    machine.run(f"sed -i 's/^mech_list.*/mech_list: PLAIN,LOGIN/' {_CONF} && postfix reload")
+    machine.run(
+        "for _ in 1 2; do sleep 1 | timeout 5 openssl s_client -starttls smtp -connect 127.0.0.1:587; done",
+        check=False,
+    )
+    said = machine.run([LAUNCHER, "apply", "-p", _FILE, "--yes"]).stdout
+    assert "postfix was away for" in said
+    assert "a reload did not bring it back" in said

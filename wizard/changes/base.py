@@ -53,8 +53,8 @@ class Change(ABC):
         """Return what leads back from this change, to be kept durably before it is applied."""
 
     @abstractmethod
-    def apply(self, root: Root) -> None:
-        """Do it.
+    def apply(self, root: Root) -> str | None:
+        """Do it; return how long a service was away, if one was.
 
         Raises:
             ChangedSinceReviewError: when the host is not as it was reviewed.

@@ -83,24 +83,46 @@ class RestartService(ServiceChange):
     kind: ClassVar[str] = "restart-service"
     verb: ClassVar[str] = "restart"
 
-    def apply(self, root: Root) -> None:  # noqa: ARG002 - there is but one live host
+    def apply(self, root: Root) -> str:  # noqa: ARG002 - there is but one live host
         """Restart it; WizardError when it does not run afterwards."""
-        services.restart(self.service)
+        return _restarted(self.service)
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadService(ServiceChange):
-    """Let a service read its files anew; who is connected stays so."""
+    """Let a service read its files anew; who is connected stays so.
+
+    An smtpd that kept failing is not tried for a minute, and Debian 13's master may do nothing but wait for a
+    port that was closed just now: only a stop ends either.
+    """
 
     kind: ClassVar[str] = "reload-service"
     verb: ClassVar[str] = "reload"
 
-    def apply(self, root: Root) -> None:  # noqa: ARG002 - there is but one live host
-        """Reload it; WizardError when it can't."""
+    def apply(self, root: Root) -> str | None:
+        """Reload it, restart Postfix if a port of it then greets nobody; WizardError when that can't be."""
         services.reload(self.service)
+        if self.service == "postfix" and not _greets(root):
+            return f"{_restarted(self.service)}: a reload did not bring it back"
         if self.service == "dovecot":
             # an smtpd that finds nobody there is not tried again for a minute
             dovecot.wait_for_answer()
+        return None
+
+
+def _greets(root: Root) -> bool:
+    """Whether Postfix greets on each of its ports."""
+    # it knows the kinds of change
+    from wizard import greeting  # noqa: PLC0415
+
+    return greeting.everywhere(root)
+
+
+def _restarted(service: str) -> str:
+    """Restart ``service``, and return how long it was away."""
+    began = time.monotonic()
+    services.restart(service)
+    return f"{service} was away for {time.monotonic() - began:.2f} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,20 +200,16 @@ class Revive(Undo):
         elif self.service == "dovecot" and runs:
             services.reload(self.service)  # whoever reads mail stays connected
         elif services.installed(self.service) and not (runs and self._reloaded(root)):
-            began = time.monotonic()
-            services.restart(self.service)
-            return f"{self.service} was away for {time.monotonic() - began:.2f} s" if runs else None
+            gap = _restarted(self.service)
+            return gap if runs else None
         return None
 
     def _reloaded(self, root: Root) -> bool:
         if self.service != "postfix":
             return False
-        # it knows the kinds of change
-        from wizard import greeting  # noqa: PLC0415
-
         with suppress(WizardError):
             services.reload(self.service)
-            return greeting.everywhere(root)
+            return _greets(root)
         return False
 
 
