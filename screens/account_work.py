@@ -105,7 +105,7 @@ def join(root: Root, name: str) -> Done:
     host, place = _place(root)
     account = accountplaces.to_add(host, place, name)
     if isinstance(place, Members):
-        place.add(account)
+        accountplaces.join(host, place, account)
     return Done(str(account), f"{account} may log in, with the password on this host")
 
 

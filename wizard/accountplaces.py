@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 import recipes
-from wizard import accounts, lookup, passwordlimit, services
+from wizard import accounts, lock, lookup, passwordlimit, services
 from wizard.accountgroups import Members
 from wizard.accounts import Sasldb
 from wizard.choices import owns_accounts
@@ -102,25 +102,41 @@ def set_password(host: Host, sasldb: Sasldb, account: Account, password: Secret)
 
     Raises:
         PolicyError: when mail programs or the back end can't carry the name or the password.
+        HostError: when another run is at work.
         WizardError: when it can't be done.
 
     """
     passwordlimit.refuse_longer(recipes.read(host).backend, password)
-    known = account in sasldb.accounts()
-    sasldb.set_password(account, password)
-    if known:
-        _forget(host)
+    with lock.holding(host.root):
+        known = account in sasldb.accounts()
+        sasldb.set_password(account, password)
+        if known:
+            _forget(host)
+
+
+def join(host: Host, members: Members, account: Account) -> None:
+    """Let ``account``, one of the system's, in.
+
+    Raises:
+        HostError: when another run is at work.
+        WizardError: when it can't be done.
+
+    """
+    with lock.holding(host.root):
+        members.add(account)
 
 
 def remove(host: Host, place: Place, account: Account) -> None:
     """Take ``account`` away, and see to it that it is not remembered.
 
     Raises:
+        HostError: when another run is at work.
         WizardError: when it can't be done.
 
     """
-    place.remove(account)
-    _forget(host)
+    with lock.holding(host.root):
+        place.remove(account)
+        _forget(host)
 
 
 def _forget(host: Host) -> None:

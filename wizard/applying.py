@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard import journal, keeper, lock, policyfile, takingback
+from wizard import journal, keeper, lock, policyfile, takingback, unsettled
 from wizard.changes import codec
 from wizard.errors import HostError, PolicyError
 from wizard.events import Event
@@ -124,32 +124,32 @@ def start(
         os.close(fd)
 
 
-def refuse_half_way(root: Root) -> None:
-    """Refuse to go on where an earlier change was interrupted.
+def refuse_unsettled(root: Root) -> None:
+    """Refuse to go on where another run is at work.
 
     Raises:
-        HostError: when one was, and has to be taken back first.
+        HostError: when one is, or as for an earlier change that has to be taken back or confirmed first.
 
     """
-    for one in journal.checkpoints(root):
-        if one.state is State.STUCK:
-            raise HostError(
-                f"the change {one.id} could not be taken back: postfix-auth rollback tries again, and says "
-                "what stands in the way (docs/recovery.md)"
-            )
-        if one.state.half_way:
-            raise HostError(
-                f"the change {one.id} was interrupted half-way: take it back with postfix-auth rollback"
-            )
-        if one.waits and one.deadline < time.time():
-            keeper.arm(root)
-            raise HostError(
-                f"nobody has confirmed the change {one.id}: it is being taken back; try again soon"
-            )
-        if one.waits:
-            raise HostError(
-                f"the change {one.id} waits: postfix-auth confirm keeps it, or take it back with rollback"
-            )
+    if at_work := lock.holder(root):
+        raise HostError(at_work)
+    refuse_half_way(root)
+
+
+def refuse_half_way(root: Root) -> None:
+    """Refuse to go on where an earlier change was interrupted, or waits.
+
+    Raises:
+        HostError: when one was, and has to be taken back or confirmed first.
+
+    """
+    told = unsettled.of_the_past(root)
+    if not told:
+        return
+    pending = journal.pending(root)
+    if pending and pending.deadline < time.time():
+        keeper.arm(root)
+    raise HostError(told)
 
 
 def roll_back(checkpoint: Checkpoint, root: Root, *newer: Checkpoint, set_aside: bool = False) -> Handle:

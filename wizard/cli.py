@@ -83,7 +83,7 @@ def _wizard(arguments: argparse.Namespace, root: Root) -> int:  # noqa: ARG001 -
 
 
 def _status(arguments: argparse.Namespace, root: Root) -> int:
-    from wizard import drift, engine, inventory, report, status  # noqa: PLC0415
+    from wizard import drift, engine, inventory, report, status, unsettled  # noqa: PLC0415
 
     host = engine.observe(root)
     if arguments.json:
@@ -91,6 +91,7 @@ def _status(arguments: argparse.Namespace, root: Root) -> int:
     else:
         from wizard.overview import overview  # noqa: PLC0415
 
+        _print(report.unsettled_lines(unsettled.found(root)))
         _print(report.overview_lines(overview(host)))
         _print(report.drift_lines(drift.drift(root), root))
         print()
@@ -124,8 +125,7 @@ def _apply(arguments: argparse.Namespace, root: Root) -> int:
 
     policy = policyfile.load(arguments.policy)
     _must_be_root(root)
-    if applying.unfinished(root) is None:
-        applying.refuse_half_way(root)
+    applying.refuse_unsettled(root)
     password = _password(arguments) if arguments.no_test else _password_to_log_in(arguments)
     host = engine.observe(root)
     plan = engine.plan(policy, host)
@@ -312,7 +312,7 @@ def _user(arguments: argparse.Namespace, root: Root) -> int:
         return _DONE
     account = accountplaces.to_add(host, place, arguments.name)
     if isinstance(place, Members):
-        place.add(account)
+        accountplaces.join(host, place, account)
         _print([f"{account} is in the group {place.groups[0]}, and logs in with the password on this host"])
     else:
         password = _password(arguments) or asking.new_password(str(account))

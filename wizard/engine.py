@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import recipes
 from recipes import bypass, pam
-from wizard import accountplaces, journal, packages, policyfile, policyrules, remembered
+from wizard import accountplaces, journal, packages, policyfile, policyrules, remembered, unsettled
 from wizard.changes import InstallPackages
 from wizard.drift import Drift, drift
 from wizard.errors import HostError
@@ -140,6 +140,8 @@ def accounts(host: Host) -> Place:
 
 
 def _steps(wanted: Wanted, needed: tuple[str, ...], removed: tuple[str, ...]) -> Iterator[Step]:
+    if told := unsettled.found(wanted.host.root):
+        yield Note(told)
     if needed:
         preseed = wanted.host.platform.preseed
         answers = tuple(line for package in needed for line in preseed.get(package, ()))

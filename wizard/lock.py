@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from wizard.changes import disk
@@ -12,6 +12,7 @@ from wizard.errors import HostError
 from wizard.journal import HOME
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from wizard.root import Root
@@ -31,12 +32,21 @@ def take(root: Root) -> int:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.read(fd, 20).decode(errors="replace").strip()
+        told = _at_work(fd)
         os.close(fd)
-        raise HostError(
-            f"another run of postfix-auth is at work (process {holder or 'unknown'}); wait for its end"
-        ) from None
+        raise HostError(told) from None
     return fd
+
+
+@contextmanager
+def holding(root: Root) -> Iterator[None]:
+    """Hold the lock, signed, as long as the block lasts; HostError as for :func:`take`."""
+    fd = take(root)
+    try:
+        sign(fd)
+        yield
+    finally:
+        os.close(fd)
 
 
 def _lock_file(root: Root) -> Path:
@@ -51,14 +61,24 @@ def sign(fd: int) -> None:
 
 def held(root: Root) -> bool:
     """Whether some run is at work. Nothing is written to find out."""
+    return bool(holder(root))
+
+
+def holder(root: Root) -> str:
+    """Return in words that some run is at work, and which process; empty: none is, or only root may know."""
     try:
         fd = os.open(_lock_file(root), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return False
+        return ""
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return _at_work(fd)
     finally:
         os.close(fd)
-    return False
+    return ""
+
+
+def _at_work(fd: int) -> str:
+    process = os.pread(fd, 20, 0).decode(errors="replace").strip()
+    return f"another run of postfix-auth is at work (process {process or 'unknown'}); wait for its end"

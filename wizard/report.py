@@ -39,6 +39,11 @@ def shown(text: str) -> str:
     return "".join(character if character.isprintable() or character == "\t" else "?" for character in text)
 
 
+def unsettled_lines(told: str) -> Iterator[str]:
+    """Yield, before an empty line, what has to come to its end first; nothing if nothing has to."""
+    yield from (f"! {shown(told)}", "") if told else ()
+
+
 def overview_lines(found: Overview) -> Iterator[str]:
     """Yield the host in a few lines."""
     yield from _wrapped("", shown(f"{found.platform} · Postfix {found.postfix} · {found.sasl}"))

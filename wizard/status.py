@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import recipes.tls
-from wizard import drift, engine, inventory, obsolete, overview, policyfile, processes
+from wizard import drift, engine, inventory, obsolete, overview, policyfile, processes, unsettled
 from wizard.errors import ParseError
 
 if TYPE_CHECKING:
@@ -42,8 +42,13 @@ def as_json(host: Host) -> dict[str, object]:
         "names": _names(host),
         "obsolete": [asdict(found) for found in obsolete.found(host.postfix)] if host.postfix else [],
         "drift": [{"path": each.path, "since": each.since} for each in drift.drift(host.root)],
-        "attention": tuple(overview.attention(host)),
+        "attention": (*_unsettled(host), *overview.attention(host)),
     }
+
+
+def _unsettled(host: Host) -> tuple[str, ...]:
+    told = unsettled.found(host.root)
+    return (told,) if told else ()
 
 
 def _addresses(host: Host, port: int) -> list[str]:

@@ -161,6 +161,14 @@ def test_two_at_once_do_not_meet(host: Machine) -> None:
         assert done.status == 3
         assert "another run of postfix-auth is at work (process 4711)" in done.stderr
     assert host.run(_APPLY).status == 0
+    host.write_file("/root/password", "secret", mode=0o600)
+    with _held(host):
+        # nothing to do, but perhaps not for long
+        for change in (_APPLY, (LAUNCHER, "user", "add", "joe", "--password-file", "/root/password")):
+            done = host.run(change, check=False)
+            assert (done.status, "process 4711" in done.stderr) == (3, True)
+        assert "process 4711" in host.run([LAUNCHER, "status"]).stdout.partition("\n")[0]
+        assert "process 4711" in host.run([LAUNCHER, "plan", "-p", _FILE]).stdout
 
 
 def test_a_lock_that_nobody_holds_is_no_obstacle(host: Machine) -> None:
@@ -241,6 +249,8 @@ def test_an_interrupted_one_comes_first(host: Machine) -> None:
     done = host.run(_APPLY, check=False)
     assert done.status == 3
     assert "postfix-auth rollback" in done.stderr
+    assert "half-way" in host.run([LAUNCHER, "status"]).stdout.partition("\n")[0]
+    assert "half-way" in host.run([LAUNCHER, "plan", "-p", _FILE]).stdout
     host.run([LAUNCHER, "rollback", "--yes"])
     assert host.run(_SEEN).stdout == before
     assert host.run(_APPLY).status == 0
