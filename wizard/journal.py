@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from wizard.changes import UNDO_KINDS, codec, disk
 from wizard.errors import HostError, PolicyError, WizardError
+from wizard.numbers import number
 from wizard.secret import keep_memory_private
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Checkpoint:
 
     ``deadline``: until when an applied one must be confirmed, in seconds since the epoch.
     ``notes``: what was met on the way back, for whoever looks later: what is kept where, what is left to do.
+    ``number``: which one it is on this host, for clocks are set back; 0 in records of before there was any.
     """
 
     id: str
@@ -73,6 +75,12 @@ class Checkpoint:
     directory: Path
     deadline: float = 0.0
     notes: tuple[str, ...] = ()
+    number: int = 0
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """What sorts checkpoints as they were made; ``-10`` of one second comes after ``-2``."""
+        return (self.number, *(number(part) or 0 for part in self.id.split("-")))
 
     @property
     def events(self) -> Path:
@@ -161,10 +169,14 @@ def create(root: Root, summary: str, policy: str) -> Checkpoint:
     names = (stem, *(f"{stem}-{number}" for number in range(2, 1000)))
     name = next(name for name in names if not (home / name).exists())
     directory = _private(home / name)
-    made = Checkpoint(name, now.isoformat(timespec="seconds"), summary, policy, State.PREPARED, directory)
+    last = max((one.number for one in _loaded(home)), default=0)
+    time = now.isoformat(timespec="seconds")
+    made = Checkpoint(name, time, summary, policy, State.PREPARED, directory, number=last + 1)
     try:
         made.reserve()
+        # there before about.json, which brings their names to the disk
         append(made.events, b"")
+        append(made.directory / _UNDO, b"")
         return made.at(State.PREPARED)
     except WizardError:
         shutil.rmtree(directory, ignore_errors=True)
@@ -180,7 +192,16 @@ def _clear_away(home: Path) -> None:
 
 
 def _directories(home: Path) -> list[Path]:
-    return sorted(item for item in home.iterdir() if item.is_dir()) if home.exists() else []
+    if not home.exists():
+        return []
+    if not home.is_dir():
+        raise HostError(f"{home} is no directory: move it away and try again")
+    return [item for item in home.iterdir() if item.is_dir()]
+
+
+def _loaded(home: Path) -> list[Checkpoint]:
+    found = [one for directory in _directories(home) if (one := _load(directory))]
+    return sorted(found, key=lambda one: one.order)
 
 
 def _checkpoints(root: Root) -> Path:
@@ -199,15 +220,14 @@ def checkpoints(root: Root) -> tuple[Checkpoint, ...]:
     """Return every checkpoint, the oldest first; those that were never begun are left out.
 
     Raises:
-        HostError: when only root may see them, and this is not root.
+        HostError: when only root may see them, and this is not root; or there is no directory, but a file.
 
     """
     home = _checkpoints(root)
     try:
-        there = _directories(home)
+        found = _loaded(home)
     except PermissionError:
         raise HostError(f"{home} is for root only: run this as root") from None
-    found = [one for directory in there if (one := _load(directory))]
     return tuple(one for one in found if one.state is not State.PREPARED)
 
 
@@ -226,6 +246,7 @@ def _load(directory: Path) -> Checkpoint | None:
             directory,
             float(about.get("deadline", 0)),
             tuple(str(note) for note in about.get("notes", ())),
+            int(about.get("number", 0)),
         )
 
 
@@ -283,7 +304,9 @@ def newest_down_to(root: Root, identity: str) -> tuple[Checkpoint, ...]:
     if not identity:
         return (wanted,)
     later = [
-        one for one in checkpoints(root) if one.id > wanted.id and (one.state.in_force or one.state.half_way)
+        one
+        for one in checkpoints(root)
+        if one.order > wanted.order and (one.state.in_force or one.state.half_way)
     ]
     return (*reversed(later), wanted)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 import time
 from dataclasses import dataclass
+from datetime import datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,7 +42,7 @@ from wizard.changes import (
     owners,
 )
 from wizard.errors import ChangedSinceReviewError, HostError, WizardError
-from wizard.journal import State, checkpoints, create
+from wizard.journal import State, checkpoints, create, find, newest_down_to
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -508,3 +511,31 @@ def test_secrets_that_are_gone_are_named_and_do_not_end_the_way_back(edited: Roo
     assert applier.roll_back() == 0
     assert edited.path("/etc/postfix/main.cf").read_bytes() == _LINES
     assert "is gone" in checkpoints(edited)[0].notes[0]
+
+
+def test_the_last_change_is_the_last_one_made_whatever_the_clock_says(
+    tree: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    # twelve in one second, and then the clock is set back
+    for second in [9] * 12 + [3]:
+        clock = SimpleNamespace(now=lambda zone, s=second: datetime(2026, 1, 1, 0, 0, s, tzinfo=zone))
+        monkeypatch.setattr("wizard.journal.datetime", clock)
+        made.append(create(tree, "summary", "").at(State.KEPT).id)
+    assert [one.id for one in checkpoints(tree)] == made
+    assert find(tree).id == made[-1]
+    assert [one.id for one in newest_down_to(tree, made[-3])] == made[:-4:-1]
+    # those of before there were numbers
+    for about in tree.prefix.rglob("about.json"):
+        about.write_text(
+            json.dumps({k: v for k, v in json.loads(about.read_text()).items() if k != "number"})
+        )
+    assert [one.id for one in checkpoints(tree)] == [made[-1], *made[:-1]]
+
+
+def test_what_is_no_journal_is_named(tree: Root) -> None:
+    home = tree.prefix / "var/lib/postfix-auth/checkpoints"
+    home.parent.mkdir(parents=True)
+    home.write_text("")
+    with pytest.raises(HostError, match="checkpoints is no directory: move it away"):
+        checkpoints(tree)
