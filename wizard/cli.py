@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from wizard import asking
 from wizard.arguments import parse, parser
-from wizard.errors import HostError, PolicyError, WizardError
+from wizard.errors import HostError, PolicyError, WizardError, unforeseen
 from wizard.report import message_lines, shown
 from wizard.root import Root
 
@@ -46,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # whoever read our output has seen enough; what is left must not be a traceback
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+    except Exception as error:  # a traceback would show what the host or the policy holds
+        _complain(unforeseen(error))
         return _FAILED
 
 

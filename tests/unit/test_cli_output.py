@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from wizard import report
+from wizard import cli, report
 from wizard.changes import KINDS
 from wizard.doing_words import DOING, doing
 from wizard.journal import Checkpoint, State
@@ -81,3 +81,16 @@ def test_a_step_says_what_is_done() -> None:
     assert told == [f"keep mode of {directory}", f"make {directory}", f"write {directory}"]
     assert doing("restart-service", "restart saslauthd") == "restart saslauthd"
     assert DOING.keys() <= KINDS.keys()
+
+
+def test_what_nobody_foresaw_is_said_in_one_line_without_its_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> int:
+        raise RuntimeError("CANARY")
+
+    monkeypatch.setattr("wizard.cli._COMMANDS", {"history": broken})
+    assert cli.main(["history"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("postfix-auth: unforeseen RuntimeError at test_cli_output.py, line")
+    assert (said.count("\n"), "CANARY" in said) == (1, False)
