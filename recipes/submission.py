@@ -413,8 +413,9 @@ def _let_through(postfix: Postfix, service: Service, name: str) -> Edit:
     value = _REFUSAL.sub(rf"{_USERS}, \g<0>", text, count=1)
     why = "lets authenticated clients relay"
     if own:
-        short = ",".join(value.replace(",", " ").split())  # an override can't have blanks
-        return Edit(MASTER_CF, mastercf.SetOption(service.name, service.type, name, short), why)
+        if " " not in written:  # it needs no braces
+            value = ",".join(value.replace(",", " ").split())
+        return Edit(MASTER_CF, mastercf.SetOption(service.name, service.type, name, value), why)
     return Edit(MAIN_CF, maincf.SetParameter(name, value), why)
 
 

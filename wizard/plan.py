@@ -244,8 +244,18 @@ def _wrong_services(before: Postfix, after: Postfix, edits: Sequence[Edit]) -> I
         _mean(meant, step.edit)
     found = {s.key: (s.columns, dict(s.options)) for s in after.services}
     for key in meant.keys() | found.keys():
-        if meant.get(key) != found.get(key):
+        if _one_line(meant.get(key)) != _one_line(found.get(key)):
             yield f"master.cf: the service {key} would be {found.get(key)} instead of {meant.get(key)}"
+
+
+def _one_line(
+    service: tuple[tuple[str, ...], dict[str, str]] | None,
+) -> tuple[tuple[str, ...], dict[str, str]] | None:
+    """Return ``service`` with every blank in the values of its options as one."""
+    if service is None:
+        return None
+    columns, options = service
+    return columns, {name: " ".join(value.split()) for name, value in options.items()}
 
 
 def _mean(meant: dict[str, tuple[tuple[str, ...], dict[str, str]]], edit: TextEdit) -> None:

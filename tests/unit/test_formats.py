@@ -134,6 +134,38 @@ def test_comments_within_a_value_that_goes_stay() -> None:
     assert maincf.edit("main.cf", data, [maincf.SetParameter("a", "4")]) == b"a =\n  4\n# why 2\nb = 3\n"
 
 
+LIST = """a =
+  # first
+  b,
+  c d:e,
+
+  # then
+  f
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "changed"),
+    [
+        ("b, c d:e, x, f", ("d:e,\n", "d:e,\n  x,\n")),
+        ("x, b, c d:e, f", ("  b,", "  x,\n  b,")),
+        ("b, c d:e, f, x", ("  f", "  f,\n  x")),
+        ("b, f", ("  c d:e,\n", "")),
+        ("c d:e, f", ("  b,\n", "")),
+        ("b, c d:e", ("  c d:e,\n\n  # then\n  f\n", "  c d:e\n  # then\n")),
+        ("b c d:z f", ("b,\n  c d:e,", "b\n  c d:z")),
+    ],
+)
+def test_a_list_that_gains_or_loses_words_keeps_its_lines_and_comments(
+    value: str, changed: tuple[str, str]
+) -> None:
+    after = maincf.edit("main.cf", LIST.encode(), [maincf.SetParameter("a", value)]).decode()
+    assert after == LIST.replace(*changed)
+    option = LIST.replace("a =", "smtp inet n - y - - smtpd\n  -o { a =").replace("f\n", "f }\n")
+    again = mastercf.edit("master.cf", option.encode(), [mastercf.SetOption("smtp", "inet", "a", value)])
+    assert again.decode().startswith("smtp inet n - y - - smtpd\n  -o { a =\n  # first\n")
+
+
 def test_a_line_that_is_no_setting_is_named() -> None:
     with pytest.raises(ParseError, match=r"main\.cf, line 3: unexpected 'no setting'"):
         maincf.edit("main.cf", b"a = 1\n\nno setting\nb = 2\n", [])
@@ -157,7 +189,13 @@ def test_setting_an_option_edits_the_one_that_counts() -> None:
 
 def test_an_option_in_braces_is_rewritten_where_it_is() -> None:
     wish = mastercf.SetOption("smtp", "inet", "b", "z")
-    assert mastercf.edit("master.cf", OPTIONS, [wish]) == OPTIONS.replace(b"{ b = x y }", b"b=z")
+    assert mastercf.edit("master.cf", OPTIONS, [wish]) == OPTIONS.replace(b"x y", b"z")
+
+
+def test_a_new_option_comes_behind_flags() -> None:
+    wish = mastercf.SetOption("smtp", "inet", "n", "1")
+    data = b"smtp inet n - y - - smtpd -v\n"
+    assert mastercf.edit("master.cf", data, [wish]) == b"smtp inet n - y - - smtpd -v\n  -o n=1\n"
 
 
 def test_a_value_with_blanks_is_put_in_braces() -> None:

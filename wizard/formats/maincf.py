@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wizard import lenses
+from wizard.formats import folded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,12 +53,14 @@ def _set(tree: Tree, node: str, value: str) -> None:
         # what stood between "=" and the value is part of the same leaf
         tree.set(f"{node}/equals", equals[: equals.index("=") + 1])
     else:
-        if tree.get(f"{node}/value") is None:
+        old = tree.get(f"{node}/value")
+        if old is None:
             tree.set(f"{node}/equals", f"{equals} ")
             tree.insert("value", after=f"{node}/equals[1]")
-        tree.set(f"{node}/value", lenses.inward(value))
-    # comments within the old value stay, below the new one
-    for comment in reversed(_comments(before)[len(_comments(tree.text(node))) :]):
+        tree.set(f"{node}/value", folded.reworded(old or "", lenses.inward(value)))
+    # comments within the old value for which there is no place in the new one stay below it
+    lost = Counter(_comments(before)) - Counter(_comments(tree.text(node)))
+    for comment in reversed(list(lost.elements())):
         tree.set(tree.insert("#comment", after=node), f"{comment}\n")
 
 

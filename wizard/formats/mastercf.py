@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wizard import lenses
 from wizard.errors import HostError
+from wizard.formats import folded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -139,6 +140,10 @@ def _set_option(tree: Tree, service: str, name: str, value: str) -> None:
         _add_option(tree, service, Option(name, value))
         return
     option = found[-1]
+    old = tree.get(f"{option}/value")
+    if value and old and tree.get(f"{option}/close") is not None:
+        tree.set(f"{option}/value", folded.reworded(old, lenses.inward(value)))
+        return
     _, *rest = tree.match(f"{option}/*")
     if _BLANK.search(value) or tree.get(f"{option}/close") is not None:
         for leaf in reversed(rest):
@@ -151,8 +156,8 @@ def _set_option(tree: Tree, service: str, name: str, value: str) -> None:
 
 
 def _add_option(tree: Tree, service: str, option: Option) -> None:
-    """Put it after the last option, on a line of its own, indented like the others."""
-    options = tree.match(f"{service}/option")
+    """Put it after the last option or flag, on a line of its own, indented like the others."""
+    options = tree.match(f"{service}/*[label()='option' or label()='flag']")
     gaps = [gap for node in options if "\n" in (gap := tree.get(f"{node}/gap") or "")]
     indent = gaps[-1].rpartition("\n")[2] if gaps else "  "
     new = tree.insert("option", after=options[-1] if options else f"{service}/command[1]")
