@@ -106,11 +106,18 @@ def sasl_parts(host: Host) -> SaslParts:
         plugins=tuple(sorted(sasl.plugins(host.root, host.platform))),
         mechanisms=tuple(name for name in sasl.PREFERENCE if name in host.mechanisms),
         backends=_backends(host),
-        backend=host.saslauthd.mechanism,
+        backend=_backend(host),
         smtpd_conf=_smtpd_conf(host) if host.postfix else None,
         group=host.platform.sasl.group,
         members=None if members is None else tuple(sorted(members)),
     )
+
+
+def _backend(host: Host) -> str:
+    try:
+        return host.saslauthd.mechanism
+    except ParseError:
+        return ""
 
 
 def _backends(host: Host) -> tuple[str, ...]:

@@ -91,9 +91,12 @@ def _sasl(host: Host) -> str:
         return f"{plugin}, read by Postfix itself"
     if not host.packages.intersection(host.platform.packages["saslauthd"]):
         return "saslauthd not installed"
-    path = host.saslauthd_defaults
-    instance = "" if path == host.platform.saslauthd.defaults else f", set up in {path}"
-    text = f"saslauthd for {host.saslauthd.mechanism}{instance}"
+    try:
+        path = host.saslauthd_defaults
+        instance = "" if path == host.platform.saslauthd.defaults else f", set up in {path}"
+        text = f"saslauthd for {host.saslauthd.mechanism}{instance}"
+    except ParseError:
+        text = "saslauthd"  # "attention" says why
     return f"{text}, {_state(host, 'saslauthd')}" if host.root.live else text
 
 
@@ -148,7 +151,7 @@ def _login(host: Host) -> str:
     try:
         read = recipes.read(host)
     except ParseError:
-        return "unknown: smtpd.conf can't be read"
+        return "unknown: a file that decides about it can't be read"
     if read.backend is None or read.mechanisms is None:
         return "set by hand, in a way that no back end here stands for"
     return f"{read.backend.type}, by {' '.join(read.mechanisms.offer)}"
@@ -248,6 +251,11 @@ def _broken_sasl(host: Host) -> Iterator[str]:
         yield f"{found.path}: mech_list wants blanks; with commas every smtpd that offers AUTH ends at once"
     if "alwaystrue" in found.methods:
         yield f"{found.path}: pwcheck_method alwaystrue lets everybody in, with any password"
+    try:
+        _ = host.saslauthd
+    except ParseError as error:
+        yield str(error)
+        return
     if found.methods[:1] == ("saslauthd",):
         from recipes import bypass, pam  # noqa: PLC0415 - not needed by every caller
 

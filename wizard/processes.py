@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from wizard import sasl
+from wizard.errors import ParseError
 from wizard.formats import shellvars
 from wizard.smallfiles import read_host_file
 
@@ -155,5 +156,11 @@ def _init_script_starts(root: Root, service: str) -> bool:
 
 
 def _start_is_yes(root: Root) -> bool:
-    files = {path: read_host_file(root.file(path)) or b"" for path in sasl.defaults_files(root)}
-    return any(shellvars.read(path, data).get("START") == "yes" for path, data in files.items())
+    return any(_says_yes(path, root) for path in sasl.defaults_files(root))
+
+
+def _says_yes(path: str, root: Root) -> bool:
+    try:
+        return shellvars.read(path, read_host_file(root.file(path)) or b"").get("START") == "yes"
+    except ParseError:
+        return False  # nor can the init script read it

@@ -4,14 +4,14 @@ nothing are kept as they are.
 
 The tree of THREADS=5 is
   { "variable" { "before" = "" } { "name" = "THREADS" } { "value" = "5" } { "end" = "\n" } }
-The value stands in its quotes.
+The value stands in its quotes, which may end on a later line.
 *)
 module Shellvars =
 
 let leaf      = Readllines.leaf
 
 let name      = /[A-Za-z_][A-Za-z0-9_]*/
-let quoted    = /"([^"\\\n]|\\.)*"/ | /'[^'\n]*'/
+let quoted    = /"([^"\\]|[\\](.|\n))*"/ | /'[^']*'/
 let bare      = /[^ \t\r\f\v\n"'#;&|<>()`\\][^ \t\r\f\v\n"';&|<>()`\\]*/
 let end       = leaf "end" /[ \t\r\f\v]*([ \t]#[^\n]*|;[ \t]*)?\n/
 

@@ -307,7 +307,18 @@ def test_of_two_assignments_the_last_counts() -> None:
 
 @pytest.mark.parametrize(
     ("written", "value"),
-    [("5;", "5"), ('"a;b"', "a;b"), ("';'", ";"), ("", ""), ("a # b", "a"), ("a; B=c", "a")],
+    [
+        ("5;", "5"),
+        ('"a;b"', "a;b"),
+        ("';'", ";"),
+        ("", ""),
+        ("a # b", "a"),
+        ("a; B=c", "a"),
+        ('"a\nB=c"', "a\nB=c"),
+        ('"a \\\n b"', "a  b"),
+        ('"\\\\\n"', "\\\n"),
+        ("'\n#'", "\n#"),
+    ],
 )
 def test_what_sh_takes_as_the_value(written: str, value: str) -> None:
     assert shellvars.read("d", f"X={written}\n".encode())["X"] == value
@@ -327,6 +338,18 @@ def test_sh_reads_the_value_that_was_set_or_it_is_refused(value: str) -> None:
     if "\0" not in value:
         done = subprocess.run(["sh", "-c", data.decode() + 'printf %s "$X"'], capture_output=True, check=True)
         assert done.stdout.decode() == value
+
+
+def test_a_value_of_several_lines_is_edited_as_one() -> None:
+    data = b'A=1\nOPTIONS="-c \\\n  -m /x"  # why\nB=2\n'
+    after = shellvars.edit("d", data, [shellvars.SetVariable("OPTIONS", "-m /y")])
+    assert after == b'A=1\nOPTIONS="-m /y"  # why\nB=2\n'
+
+
+@pytest.mark.parametrize("value", ['"a', "'a\nB=2", "a\\"])
+def test_quotes_that_do_not_end_are_named(value: str) -> None:
+    with pytest.raises(ParseError, match="line 2: the quotes in the value of A don't end"):
+        shellvars.read("d", f"X=1\nA={value}".encode())
 
 
 # PAM

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _LENS = "Shellvars.lns"
-_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
-_UNSAFE = re.compile(r'["$`\\\n\r]')
+_ASSIGNMENT = re.compile(r"[ \t\r\f\v]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)=")
+_WORD = re.compile(r"""(?:[^\s;"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')*""", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_UNSAFE = re.compile(r'["$`\\\r]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +41,40 @@ def read(path: str, data: bytes) -> Mapping[str, str]:
     """Return variable -> value, without quotes; nothing is expanded, for systemd would not either.
 
     Raises:
-        ParseError: when a value's quotes don't end on its line.
+        ParseError: when a value's quotes don't end.
 
     """
     found: dict[str, str] = {}
-    for number, line in enumerate(data.decode(errors="backslashreplace").split("\n"), 1):
-        assignment = _ASSIGNMENT.fullmatch(line.rstrip("\r"))
-        if not assignment:
-            continue
-        try:
-            found[assignment[1]] = _first_word(assignment[2])
-        except ValueError:
-            raise ParseError(path, number, f"the quotes in the value of {assignment[1]} don't end") from None
+    text, at = data.decode(errors="backslashreplace"), 0
+    while at < len(text):
+        if assignment := _ASSIGNMENT.match(text, at):
+            end = _end(text, assignment.end())
+            try:
+                found[assignment[1]] = _first_word(text[assignment.end() : end])
+            except ValueError:
+                line = text.count("\n", 0, at) + 1
+                raise ParseError(
+                    path, line, f"the quotes in the value of {assignment[1]} don't end"
+                ) from None
+            at = end
+        at = text.find("\n", at) + 1 or len(text)
     return found
 
 
+def _end(text: str, begin: int) -> int:
+    """Return where the word that begins there ends: quoted, it may have several lines."""
+    word = _WORD.match(text, begin)
+    end = word.end() if word else begin
+    # what does not end goes as far as its line, to be refused
+    return end if text[end : end + 1] not in ('"', "'", "\\") else (text.find("\n", end) + 1 or len(text))
+
+
 def _first_word(text: str) -> str:
-    """Return what sh takes as the value: up to the first blank or ``;`` outside of quotes."""
-    if text[:1] in ("", ";", " ", "\t"):
+    """Return what sh makes of the word ``text``; ValueError when its quotes don't end."""
+    if not text:
         return ""
+    if "'" not in text:
+        text = _ESCAPED.sub(lambda two: "" if two[1] == "\n" else two[0], text)  # the line goes on
     words = shlex.shlex(text, posix=True, punctuation_chars=";")
     words.whitespace_split = True
     return next(iter(words), "")
