@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wizard.host import Host
+    from wizard.postfix import Postfix
 
 _DIRECTORIES = ("config", "queue", "daemon", "command", "data")
 _BACKENDS = "authentication mechanisms:"
@@ -24,6 +25,7 @@ class PostfixParts:
 
     ``tls`` is the version of its TLS library, empty without TLS; ``sasl_server`` and ``sasl_client`` are the
     types of SASL it can use, ``table_types`` the lookup tables (``postconf -T``, ``-a``, ``-A``, ``-m``).
+    ``instances``: the directories of further instances (MULTI_INSTANCE_README), which are left alone.
     """
 
     version: str
@@ -32,6 +34,7 @@ class PostfixParts:
     sasl_server: tuple[str, ...]
     sasl_client: tuple[str, ...]
     table_types: tuple[str, ...]
+    instances: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,13 @@ def postfix_parts(host: Host) -> PostfixParts | None:
         sasl_server=tuple(_built_in(host, "-a").split()),
         sasl_client=tuple(_built_in(host, "-A").split()),
         table_types=tuple(_built_in(host, "-m").split()),
+        instances=_instances(postfix),
     )
+
+
+def _instances(postfix: Postfix) -> tuple[str, ...]:
+    listed = postfix.value("multi_instance_directories").replace(",", " ").split()
+    return tuple(listed) if postfix.yes("multi_instance_enable") else ()
 
 
 def _built_in(host: Host, *options: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -308,4 +310,6 @@ def _certificate_problems(host: Host, postfix: Postfix) -> Iterator[str]:
     files = recipes.tls.certificate_files(postfix)
     if len(files) == 2:  # noqa: PLR2004 - certificate and key
         examined = certificates.examine(files[0], files[1], (), host.root)
-        yield from (problem.message for problem in examined.problems)
+        # which only root can read, and only others are told so
+        hidden = f"{files[1]}: {os.strerror(errno.EACCES)}"
+        yield from (problem.message for problem in examined.problems if problem.message != hidden)

@@ -79,6 +79,8 @@ def inventory_lines(postfix: PostfixParts | None, sasl: SaslParts) -> Iterator[s
             "Built in", f"{postfix.tls or 'no TLS'}, SASL {' '.join(postfix.sasl_server) or 'none'}"
         )
         yield from _row("Tables", " ".join(postfix.table_types))
+        for directory in postfix.instances:
+            yield from _row("Instance", f"{directory}, another one, is left alone")
     yield from _row("Mechanisms", " ".join(sasl.mechanisms) or "none installed")
     if sasl.backends:
         yield from _row("saslauthd", f"can ask {' '.join(sasl.backends)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import replace
@@ -16,6 +17,7 @@ from wizard.certificates import self_signed
 from wizard.host import Host
 from wizard.policy import AuxpropSasldb, Policy, Smarthost, Submission, Tls, TlsLevel, TlsSource
 from wizard.root import Root
+from wizard.smallfiles import SmallFile, read_small_file
 from wizard.steps import Note, Wanted
 
 if TYPE_CHECKING:
@@ -238,6 +240,20 @@ def test_what_is_wrong_with_the_certificate_needs_attention(tree: Tree) -> None:
     )
 
 
+def test_that_only_root_may_read_a_key_is_nothing_wrong(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = self_signed(["mail.example.net"], days=90)
+    tree.write("/etc/ssl/mail.pem", made.certificate_pem)
+    tree.postfix("3.7.11", {"smtpd_tls_chain_files": "/k/mail.key, /etc/ssl/mail.pem"}, {SUBMISSION: AUTH})
+
+    def read(path: Path, largest: int) -> SmallFile:
+        if path.name == "mail.key":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return read_small_file(path, largest)
+
+    monkeypatch.setattr("wizard.certificates.read_small_file", read)
+    assert overview.overview(tree.host).attention == ()
+
+
 def _shown(tree: Tree, *names: str, days: int = 90) -> None:
     """Let ``tree``, whose name is mail.example.net, show a certificate for ``names``."""
     made = self_signed(list(names), days=days)
@@ -395,6 +411,16 @@ def test_what_is_built_in_is_told(tree: Tree) -> None:
     assert (found.sasl_server, found.sasl_client) == (("cyrus", "dovecot"), ("cyrus",))
     assert found.table_types == ("btree", "hash", "lmdb")
     assert found.directories["queue"] == "/var/spool/postfix"
+    assert found.instances == ()
+
+
+def test_other_instances_are_named(tree: Tree) -> None:
+    more = {"multi_instance_enable": "yes", "multi_instance_directories": "/etc/postfix-out, /etc/postfix-in"}
+    tree.postfix("3.10.13", more, {SMTP: {}})
+    parts = inventory.postfix_parts(tree.host)
+    told = list(report.inventory_lines(parts, inventory.sasl_parts(tree.host)))
+    assert "  Instance     /etc/postfix-out, another one, is left alone" in told
+    assert "  Instance     /etc/postfix-in, another one, is left alone" in told
 
 
 def test_a_broken_smtpd_conf_is_attention_not_the_end(tree: Tree) -> None:
@@ -404,6 +430,18 @@ def test_a_broken_smtpd_conf_is_attention_not_the_end(tree: Tree) -> None:
     assert problem.startswith("/etc/postfix/sasl/smtpd.conf, line 1")
     found = as_json(tree.host)
     assert found["attention"] == [problem]
+
+
+def test_defaults_that_can_not_be_read_are_attention_not_the_end(tree: Tree) -> None:
+    tree.postfix("3.10.13", {"cyrus_sasl_config_path": "/etc/postfix/sasl"}, {SUBMISSION: AUTH})
+    tree.write("/etc/postfix/sasl/smtpd.conf", "pwcheck_method: saslauthd\nmech_list: PLAIN\n")
+    tree.write("/etc/default/saslauthd", 'MECHANISMS=pam\nOPTIONS="-c\n')
+    found = overview.overview(tree.host)
+    assert found.attention == (
+        "/etc/default/saslauthd, line 2: the quotes in the value of OPTIONS don't end",
+    )
+    assert found.login.startswith("unknown")
+    assert as_json(tree.host)["attention"] == list(found.attention)
 
 
 def test_nothing_that_a_file_says_reaches_the_terminal_as_a_command(tree: Tree) -> None:
