@@ -14,7 +14,7 @@ from recipes.saslauthd_way import Realm, Way
 from recipes.shown import NO_SASLAUTHD, Shown
 from recipes.user_names import Called
 from wizard.changes import WriteFile
-from wizard.errors import PolicyError
+from wizard.errors import ParseError, PolicyError
 from wizard.formats import saslauthdconf
 from wizard.passwordfile import read_unpadded_password_file
 from wizard.policy import SaslauthdLdap
@@ -111,7 +111,11 @@ def _password(backend: SaslauthdLdap, found: Mapping[str, str]) -> str:
 
 def leave(wanted: Wanted) -> Iterator[Step]:
     """Yield what becomes of the file with the password once saslauthd does not need it any more."""
-    path, host = _path(wanted.host), wanted.host
+    host = wanted.host
+    try:
+        path = _path(host)
+    except ParseError:
+        path = _FILE  # nobody can tell another one
     current = host.read(path)
     if current is None or isinstance(wanted.policy.backend, SaslauthdLdap):
         return
