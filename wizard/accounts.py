@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from wizard.changes import disk
+from wizard.changes import disk, testaccounts
 from wizard.changes.tree import run_in
 from wizard.errors import HostError, PolicyError, WizardError
 from wizard.root import Root
@@ -208,18 +208,20 @@ def realms(host: Host) -> tuple[str, ...]:
 @contextmanager
 def temporary(sasldb: Sasldb) -> Iterator[tuple[Account, Secret]]:
     """Give an account with a password nobody knows, which is gone afterwards, without a trace in the file."""
-    account = Account(f"postfix-auth-test-{secrets.token_hex(4)}", sasldb.realm)
+    testaccounts.sweep(sasldb.root, sasldb.path)
+    account = Account(testaccounts.new_name(), sasldb.realm)
     password = Secret(secrets.token_urlsafe(18))
     path = Path(sasldb.path).resolve()
     before, look = disk.read(path), disk.look(path)
-    sasldb.set_password(account, password)
-    during = disk.read(path)
+    during = None
     try:
+        sasldb.set_password(account, password)
+        during = disk.read(path)
         yield account, password
     finally:
         if before is not None and disk.read(path) == during:
             # in place: a hard link may be what a chrooted smtpd reads
             disk.rewrite(path, before, look)
-        else:
+        elif account in sasldb.accounts():
             # somebody has changed another account in the meantime
             sasldb.remove(account)

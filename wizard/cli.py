@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
-    from typing import BinaryIO
+    from types import FrameType
+    from typing import BinaryIO, NoReturn
 
     from wizard.applying import Handle
     from wizard.events import Event
@@ -35,6 +37,8 @@ class _Command(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``postfix-auth ARGS`` and return its exit code (docs/command-line.md lists them)."""
     arguments = parse(sys.argv[1:] if argv is None else argv)
+    if arguments.command:  # the wizard sees to its own end
+        _end_tidily()
     try:
         return _COMMANDS[arguments.command or ""](arguments, Root(arguments.root.resolve()))
     except WizardError as error:
@@ -50,6 +54,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # a traceback would show what the host or the policy holds
         _complain(unforeseen(error))
         return _FAILED
+
+
+def _end_tidily() -> None:
+    """Let a closed terminal end a command as Ctrl-C does: what it has made for itself goes first."""
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - as signal.signal calls it
+        for each in ends:
+            signal.signal(each, signal.SIG_IGN)  # a shell says it once more while that is under way
+        raise KeyboardInterrupt
+
+    ends = [each for each in (signal.SIGHUP, signal.SIGTERM) if signal.getsignal(each) is signal.SIG_DFL]
+    for each in ends:
+        signal.signal(each, end)
 
 
 def _complain(text: str) -> None:

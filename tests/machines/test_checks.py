@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.machines.images import VENV, Debian
-from tests.machines.machine import STRANGER, Machine
+from tests.machines.machine import LAUNCHER, STRANGER, Machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -159,6 +159,20 @@ def test_the_account_goes_even_if_a_test_blows_up(sasldb: Machine) -> None:
     )  # fmt: skip
     assert "ZeroDivisionError" in done.stderr
     assert sasldb.run("sasldblistusers2").stdout == ""
+
+
+@pytest.mark.parametrize("signal", ["HUP", "TERM", "KILL"])
+def test_the_account_goes_even_if_a_run_is_ended(sasldb: Machine, signal: str) -> None:
+    before = sasldb.run("sasldblistusers2").stdout
+    sasldb.run(f"""
+        {LAUNCHER} test >/dev/null 2>&1 &
+        until sasldblistusers2 | grep -q postfix-auth-test; do :; done
+        kill -{signal} $!; wait $! || :
+    """)
+    if signal == "KILL":  # the next run does it
+        assert "postfix-auth-test" in sasldb.run("sasldblistusers2").stdout
+        run_tests(sasldb)
+    assert sasldb.run("sasldblistusers2").stdout == before
 
 
 def test_the_log_tells_the_tests_apart_by_the_address(sasldb: Machine) -> None:

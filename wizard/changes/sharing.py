@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from wizard.changes import disk, owners, words
+from wizard.changes import disk, owners, testaccounts, words
 from wizard.changes.base import Change, Undo
 from wizard.changes.restoring import RestoreFile
 from wizard.changes.tree import run_in
@@ -154,6 +154,8 @@ class RestoreSecrets(Undo):
         """Do it; a password that was changed in the meantime stays changed."""
         found = root.path(self.path)
         disk.sweep(found)
+        if disk.read(root.file(self.path)) is not None:
+            testaccounts.sweep(root, self.path)
         content = disk.read(root.file(self.path))
         if self.uid < 0:
             disk.remove(found)
@@ -181,7 +183,10 @@ class RestoreSecrets(Undo):
         if self.uid >= 0 or not there:
             return ()
         listed = run_in(root, ["sasldblistusers2", "-f", self.path]).stdout.splitlines()
-        names = dict.fromkeys(line.partition(":")[0] for line in listed if "@" in line)
+        entries = (line.partition(":")[0] for line in listed if "@" in line)
+        names = dict.fromkeys(
+            entry for entry in entries if not testaccounts.left_over(entry.rpartition("@")[0])
+        )
         return (f"{self.path} would go, and with it {', '.join(names)}; remove them first",) if names else ()
 
 
