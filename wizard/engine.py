@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import recipes
@@ -122,11 +123,12 @@ def plan(policy: Policy, host: Host) -> Plan:
         raise HostError(
             f"not installed below {host.root.prefix}: {', '.join(needed)}; --root installs nothing"
         )
-    removed: tuple[str, ...] = ()
-    if needed:
-        coming = packages.arriving(needed)
-        host, removed = Host(host.root, arriving=coming.tree), coming.removes
-    return assemble(policy, whole, host, _steps(Wanted(policy, whole, host, read), needed, removed))
+    if not needed:
+        return assemble(policy, whole, host, _steps(Wanted(policy, whole, host, read)))
+    coming = packages.arriving(needed)
+    host = Host(host.root, arriving=coming.tree)
+    wanted = Wanted(policy, whole, host, read)
+    return assemble(policy, whole, host, chain(_installing(wanted, needed, coming), _steps(wanted)))
 
 
 def accounts(host: Host) -> Place:
@@ -139,19 +141,21 @@ def accounts(host: Host) -> Place:
     return accountplaces.of(host)
 
 
-def _steps(wanted: Wanted, needed: tuple[str, ...], removed: tuple[str, ...]) -> Iterator[Step]:
-    if told := unsettled.found(wanted.host.root):
-        yield Note(told)
-    if needed:
-        preseed = wanted.host.platform.preseed
-        answers = tuple(line for package in needed for line in preseed.get(package, ()))
-        yield InstallPackages(needed, answers, removed, reason="the policy needs them")
-    if removed:
-        names = ", ".join(release.partition("=")[0] for release in removed)
+def _installing(wanted: Wanted, needed: tuple[str, ...], coming: packages.Arriving) -> Iterator[Step]:
+    preseed = wanted.host.platform.preseed
+    answers = tuple(line for package in needed for line in preseed.get(package, ()))
+    yield InstallPackages(needed, answers, coming.removes, coming.brings, reason="the policy needs them")
+    if coming.removes:
+        names = ", ".join(release.partition("=")[0] for release in coming.removes)
         yield Note(
             f"apt removes {names}, which can't be beside what has to be installed: what they do on this host "
             "ends. A rollback installs them again, in a newer version if the archive has this one no more"
         )
+
+
+def _steps(wanted: Wanted) -> Iterator[Step]:
+    if told := unsettled.found(wanted.host.root):
+        yield Note(told)
     yield from (Note(text) for text in policyrules.warnings(wanted.given))
     yield from recipes.steps(wanted)
     if wanted.host.postfix:

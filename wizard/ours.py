@@ -57,14 +57,14 @@ Thing = tuple[Kind, str]
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """``things`` that were made here. ``older``: packages that were there before anything was installed.
+    """``things`` that were made here. ``brought``: the packages that were installed here.
 
     ``first``: the files that were changed here, as they were before the first change; None: not there.
     ``before``: the same before each change, the oldest first.
     """
 
     things: frozenset[Thing] = frozenset()
-    older: frozenset[str] | None = None
+    brought: frozenset[str] = frozenset()
     first: Mapping[str, bytes | None] = field(default_factory=dict, repr=False)
     before: Mapping[str, Sequence[bytes]] = field(default_factory=dict, repr=False)
 
@@ -74,7 +74,7 @@ class Made:
 
     def installed(self, *packages: str) -> bool:
         """Whether one of ``packages`` was installed here."""
-        return self.older is not None and not self.older.issuperset(packages)
+        return not self.brought.isdisjoint(packages)
 
 
 def made(root: Root) -> Made:
@@ -90,17 +90,17 @@ def made(root: Root) -> Made:
 def total(ways: Iterable[Undo]) -> Made:
     """Return what changes with these ways back, the oldest first, have made in all."""
     things: set[Thing] = set()
-    older: frozenset[str] | None = None
+    brought: set[str] = set()
     first: dict[str, bytes | None] = {}
     before: dict[str, list[bytes]] = {}
     for way in ways:
         things = (things | set(_made(way))) - set(_taken_away(way))
         if isinstance(way, RemovePackages):
-            older = frozenset(way.installed) & (older or frozenset(way.installed))
+            brought.update(way.brought)
         if isinstance(way, RestoreFile) and way.link is None:
             first.setdefault(way.path, way.content)
             before.setdefault(way.path, []).append(way.content or b"")
-    return Made(frozenset(things), older, first, before)
+    return Made(frozenset(things), frozenset(brought), first, before)
 
 
 def _made(way: Undo) -> Iterator[Thing]:

@@ -17,15 +17,21 @@ from wizard.root import Root
 _LISTS = Path("/var/lib/apt/lists")
 
 
-_REMOVED = re.compile(r"^Remv (\S+) \[(\S+)\]", re.MULTILINE)  # apt-get(8), --simulate
+# apt-get(8), --simulate; what is upgraded has its old version in brackets
+_REMOVED = re.compile(r"^Remv (\S+) \[(\S+)\]", re.MULTILINE)
+_NEW = re.compile(r"^Inst ([^\s:]+)\S* \(", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Arriving:
-    """The ``tree`` that packages bring, and what apt ``removes`` for them, each as ``NAME=VERSION``."""
+    """The ``tree`` that packages bring, and what apt ``removes`` for them, each as ``NAME=VERSION``.
+
+    ``brings``: all that is new then, with what they depend on.
+    """
 
     tree: Root
     removes: tuple[str, ...]
+    brings: tuple[str, ...]
 
 
 @cache
@@ -60,7 +66,8 @@ def arriving(names: tuple[str, ...]) -> Arriving:
     _apt(["apt-get", *options, "--download-only", *install])
     for package in sorted(archives.glob("*.deb")):
         run(["dpkg-deb", "-x", str(package), str(tree)]).expect(f"can't unpack {package.name}")
-    return Arriving(Root(tree), tuple("=".join(found) for found in _REMOVED.findall(simulated)))
+    removes = tuple("=".join(found) for found in _REMOVED.findall(simulated))
+    return Arriving(Root(tree), removes, tuple(_NEW.findall(simulated)))
 
 
 def _apt(argv: list[str]) -> str:

@@ -11,11 +11,13 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from tests.machines.images import VENV, Debian
+from tests.machines.images import VENV, Debian, Kind
 from tests.machines.machine import LAUNCHER, Machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.machines.conftest import Boot
 
 _ALL = "POSTFIX_AUTH_EVERY_CRASH"  # set it to try every point; it takes half an hour
 _FEW = 30  # of an apply, and of a rollback, on each release
@@ -151,3 +153,56 @@ def test_the_power_fails(machine: Machine) -> None:
         machine.boot()
         machine.wait_for_port(25)
         _recover(machine, before, f"power lost at step {step}")
+
+
+#: What dpkg and apt know, and what debconf was told.
+_PACKAGES = "dpkg-query -Wf '${Package} ${Status}\\n'; apt-mark showauto; debconf-show postfix; dpkg --audit"
+#: Applies, and kills who does as soon as a program runs that $1 describes; that one goes on.
+_KILL_AT = rf"""
+setsid {LAUNCHER} apply -p {_FILE} --yes --no-test >/root/said 2>&1 &
+until pgrep -f "$1" >/run/seen; do :; done
+kill -9 $(pgrep -f '[w]izard.applier')
+"""
+_UNPACKING = "[d]pkg-deb .*--fsys-tarfile"
+_INSTALLING = ("[a]pt-get .*--no-remove install", "[d]pkg .*--unpack", "[d]pkg .*--configure")
+
+
+def test_killed_while_packages_are_installed(boot: Boot) -> None:
+    machine = boot(Kind.READY, internet=True)
+    machine.write_file(_FILE, _POLICY)
+    machine.write_file("/root/password", "relay secret\n", mode=0o600)
+    machine.run("apt-get -q update", timeout=200)
+    before = machine.run(_PACKAGES).stdout
+    for program in _INSTALLING:
+        machine.run(["bash", "-c", _KILL_AT, "bash", program], timeout=200)
+        done = machine.run([LAUNCHER, "rollback", "--yes"], check=False, timeout=300)
+        assert (done.status, _states(machine)[-1]) == (0, "rolled back"), (program, done)
+        now = machine.run(_PACKAGES).stdout
+        assert now == before, (program, _difference(before, now))
+    # half a package, which dpkg neither configures nor removes without more ado
+    with machine.interactive([LAUNCHER, "apply", "-p", _FILE, "--yes", "--no-test"]):
+        machine.run(
+            ["bash", "-c", 'until pgrep -f "$1" >/run/seen; do :; done', "bash", _UNPACKING], timeout=100
+        )
+        machine.kill()
+    machine.boot()
+    machine.run([LAUNCHER, "rollback", "--yes"], timeout=300)
+    now = machine.run(_PACKAGES).stdout
+    assert now == before, _difference(before, now)
+
+
+def test_packages_of_others_stay(boot: Boot) -> None:
+    machine = boot(Kind.READY, internet=True)
+    machine.write_file(_FILE, _POLICY)
+    machine.write_file("/root/password", "relay secret\n", mode=0o600)
+    machine.run("apt-get -q update", timeout=200)
+    machine.run([LAUNCHER, "apply", "-p", _FILE, "--yes", "--no-test"], timeout=200)
+    install = "apt-get -q -y install --no-install-recommends"
+    machine.run(f"{install} lua5.4 postfix-sqlite", timeout=200)
+    refused = machine.run([LAUNCHER, "rollback", "--yes"], check=False, timeout=200)
+    assert "postfix would go, and with it postfix-sqlite; remove that first" in refused.stderr, refused
+    machine.run("apt-get -q -y purge postfix-sqlite", timeout=200)
+    machine.run([LAUNCHER, "rollback", "--yes"], timeout=200)
+    there = machine.run("dpkg-query -Wf '${Package} ${Status}\\n'").stdout
+    assert "lua5.4 install ok installed" in there
+    assert not re.search(r"^(postfix|sasl2-bin) ", there, re.MULTILINE), there

@@ -28,7 +28,7 @@ from wizard.changes.groups import (
     RemoveGroup,
 )
 from wizard.changes.ldapvalues import RestoreValues, SetValues
-from wizard.changes.packages import InstallPackages, ReinstallPackages, RemovePackages
+from wizard.changes.packages import ForgetAnswers, InstallPackages, ReinstallPackages, RemovePackages
 from wizard.changes.removals import (
     DropDirectory,
     DropLink,
@@ -93,6 +93,7 @@ UNDO_KINDS: Mapping[str, type[Undo]] = {
     for kind in (
         ReinstallPackages,
         RemovePackages,
+        ForgetAnswers,
         RemoveGroup,
         LeaveGroup,
         RestoreOverride,
@@ -130,6 +131,7 @@ __all__ = [
     "DropOverride",
     "Enable",
     "EnableService",
+    "ForgetAnswers",
     "InstallPackages",
     "JoinGroup",
     "LeaveGroup",

@@ -5,13 +5,16 @@ Two mail servers can't be installed at once, so apt may take others away for the
 
 from __future__ import annotations
 
+import fcntl
+import re
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from wizard.changes import words
+from wizard.changes import disk, words
 from wizard.changes.base import Change, Undo
 from wizard.commands import Outcome, run
-from wizard.errors import HostError
+from wizard.errors import HostError, WizardError
 from wizard.smallfiles import read_host_file
 
 if TYPE_CHECKING:
@@ -21,10 +24,21 @@ if TYPE_CHECKING:
 
 _MINUTES = 60.0
 _LARGEST = 256 << 20  # bytes that dpkg's database may have
+#: Held by whoever installs, from the beginning to the end of it (dpkg(1), DPKG_FRONTEND_LOCKED).
+_LOCK = "/var/lib/dpkg/lock-frontend"
+_LOST = re.compile(r"^(?:Purg|Remv) ([^\s:]+)", re.MULTILINE)  # apt-get(8), --simulate
+#: What packages need, and what that needs; each has a line of its own, which is not indented (apt-cache(8)).
+_DEPENDS = (
+    *("apt-cache", "depends", "--recurse", "--installed", "--no-recommends", "--no-suggests"),
+    *("--no-conflicts", "--no-breaks", "--no-replaces", "--no-enhances", "--"),
+)
+_LISTED = re.compile(r"^([a-z0-9][a-z0-9+.-]*)", re.MULTILINE)
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive", "APT_LISTCHANGES_FRONTEND": "none", "NEEDRESTART_MODE": "l"}
 # the lock: another apt at work is waited for; the configuration files of the admin stay
 _APT = ("apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0")
 _INSTALL = (*_APT, "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold")
+# what a power cut has left half-unpacked goes without being installed again first
+_REMOVE = (*_APT, "-o", "Dpkg::Options::=--force-remove-reinstreq")
 _STALE = (
     "Unable to locate package",
     "was not found",
@@ -38,16 +52,18 @@ _STALE = (
 class InstallPackages(Change):
     """The packages ``names``, with ``preseed``: answers as debconf-set-selections(1) takes them.
 
-    ``removes``: what apt takes away for them, as ``NAME=VERSION``.
+    ``removes``: what apt takes away for them, as ``NAME=VERSION``; ``brings``: what it installs in all, with
+    what they depend on.
     """
 
     kind: ClassVar[str] = "install-packages"
     names: tuple[str, ...]
     preseed: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
+    brings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in self.names:
+        for name in (*self.names, *self.brings):
             words.package(name)
         for line in self.preseed:
             words.preseed(line)
@@ -75,15 +91,17 @@ class InstallPackages(Change):
             raise HostError(f"--root installs nothing; first install {' '.join(self.names)} there")
 
     def capture(self, root: Root) -> tuple[Undo, ...]:
-        """Return which packages there are, and before that, those that apt will remove.
+        """Return which packages will come, and before that, those that apt will remove.
 
         To install them again takes away what is in their way, and nothing is without either meanwhile.
         """
-        there, left = installed(root), known(root) - installed(root)
-        remove = RemovePackages(tuple(sorted(there)), tuple(sorted(left)))
-        return (
-            (ReinstallPackages(self.removes, _automatic(self.removes)), remove) if self.removes else (remove,)
-        )
+        new = {*self.names, *self.brings} - installed(root)
+        left = new & known(root)
+        answered = {line.split()[0] for line in self.preseed} & (new - left)
+        gone = (ReinstallPackages(self.removes, _automatic(self.removes)),) if self.removes else ()
+        asked = tuple(name for name in self.names if name in new)
+        remove = RemovePackages(tuple(sorted(new)), tuple(sorted(left)), asked)
+        return (*gone, remove, ForgetAnswers(tuple(sorted(answered))))
 
     def apply(self, root: Root) -> None:
         """Install them. Package lists that are missing or too old are fetched once.
@@ -103,24 +121,66 @@ class InstallPackages(Change):
 
 @dataclass(frozen=True, slots=True)
 class RemovePackages(Undo):
-    """Takes away every package that has come since: those that were asked for, and what they need.
+    """Takes away the packages that have come: those that were ``asked`` for, and what they need.
 
-    ``installed`` were there before; of the ``remnants`` only the configuration files were, and they stay.
+    What has been installed since stays, and so does what it needs. Of the ``remnants`` the configuration
+    files were there before, and they stay.
     """
 
     kind: ClassVar[str] = "remove-packages"
-    installed: tuple[str, ...]
-    remnants: tuple[str, ...]
+    brought: tuple[str, ...]
+    remnants: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in (*self.brought, *self.remnants, *self.asked):
+            words.package(name)
+
+    def undo(self, root: Root) -> str | None:
+        """Remove them; first finish what a killed dpkg has left half-way. Return which have to stay."""
+        if not root.live:
+            return None
+        _finish_half_way(root)
+        there = known(root) & set(self.brought)
+        needed = _needed_by_others(there)
+        ours = there - needed
+        _take_away("purge", ours - set(self.remnants))
+        _take_away("remove", installed(root) & ours & set(self.remnants))
+        kept = ", ".join(sorted(needed))
+        return f"packages that were installed since need {kept}: kept" if kept else None
+
+    def conflicts(self, root: Root) -> tuple[str, ...]:
+        """Return which packages have been installed since that work only with those that would go."""
+        if not root.live:
+            return ()
+        there = known(root) & set(self.brought)
+        needed = sorted(_needed_by_others(there).intersection(self.asked))
+        with_it = {name: ", ".join(sorted(_lost({name}) - there)) for name in needed}
+        return tuple(
+            f"{name} would go, and with it {others}; remove that first"
+            for name, others in with_it.items()
+            if others
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetAnswers(Undo):
+    """Lets debconf forget what it was told for ``packages`` of which nothing is on the host any more."""
+
+    kind: ClassVar[str] = "forget-answers"
+    packages: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for name in self.packages:
+            words.package(name)
 
     def undo(self, root: Root) -> None:
-        """Remove them; first finish what a killed dpkg has left half-way."""
+        """Do it, as purging does (debconf-devel(7), PURGE): what was never unpacked is never purged."""
         if not root.live:
             return
-        new = known(root) - set(self.installed)
-        if new - set(self.remnants) or installed(root) - set(self.installed):
-            _finish_half_way()
-        _take_away("purge", new - set(self.remnants))
-        _take_away("remove", installed(root) & set(self.remnants))
+        for name in sorted(set(self.packages) - known(root)):
+            done = run(["debconf-communicate", name], stdin=b"PURGE\n", env=_QUIET)
+            done.expect(f"removing the answers for {name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +203,12 @@ class ReinstallPackages(Undo):
 
     def undo(self, root: Root) -> None:
         """Install what is not there; first finish what a killed dpkg has left half-way."""
-        gone = {_name(release): release for release in self.releases if _name(release) not in installed(root)}
-        if not root.live or not gone:
+        if not root.live:
             return
-        _finish_half_way()
+        _finish_half_way(root)
+        gone = {_name(release): release for release in self.releases if _name(release) not in installed(root)}
+        if not gone:
+            return
         if not _install(gone.values()).ok:
             _install(gone).expect(f"installing {' '.join(sorted(gone))} again")
         if automatic := [name for name in self.automatic if name in gone]:
@@ -163,8 +225,46 @@ def _automatic(releases: Iterable[str]) -> tuple[str, ...]:
     return tuple(run(["apt-mark", "showauto", *names]).stdout.split())
 
 
-def _finish_half_way() -> None:
-    run(["dpkg", "--configure", "-a", "--force-confold"], timeout=10 * _MINUTES, env=_QUIET)
+def _finish_half_way(root: Root) -> None:
+    """Wait for who is at work, which may be what a killed run has started, and finish what it left half-way.
+
+    Only then dpkg's database says what there is. What can't be finished is taken away all the same.
+
+    Raises:
+        WizardError: when somebody is at work for too long.
+
+    """
+    _wait_for_dpkg(root)
+    run(["dpkg", "--force-confold", "--configure", "-a"], timeout=10 * _MINUTES, env=_QUIET)
+
+
+def _wait_for_dpkg(root: Root) -> None:
+    lock = root.path(_LOCK)
+    deadline = time.monotonic() + 10 * _MINUTES
+    with disk.explained(lock), lock.open("ab") as file:
+        while True:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise WizardError(f"apt or dpkg is at work on this host, and holds {lock}") from None
+                time.sleep(0.2)
+            else:
+                return
+
+
+def _needed_by_others(names: frozenset[str]) -> frozenset[str]:
+    """Return those of ``names`` that can't go without a package that is none of them."""
+    others = _lost(names) - names if names else frozenset()
+    if not others:
+        return frozenset()
+    done = run([*_DEPENDS, *sorted(others)], timeout=_MINUTES).expect("asking what packages depend on")
+    return names.intersection(_LISTED.findall(done.stdout))
+
+
+def _lost(names: frozenset[str] | set[str]) -> frozenset[str]:
+    """Return all that apt would remove with ``names``."""
+    return frozenset(_LOST.findall(_apt((*_APT, "--simulate", "purge", "--", *sorted(names))).stdout))
 
 
 def _install(packages: Iterable[str], *options: str) -> Outcome:
@@ -179,7 +279,7 @@ def _install(packages: Iterable[str], *options: str) -> Outcome:
 
 def _take_away(how: str, names: frozenset[str] | set[str]) -> None:
     if names:
-        argv = (*_APT, how, "--", *(words.package(name) for name in sorted(names)))
+        argv = (*_REMOVE, how, "--", *(words.package(name) for name in sorted(names)))
         _apt(argv).expect(f"removing {' '.join(sorted(names))}")
 
 
