@@ -33,7 +33,6 @@ def start(situation: Situation, answers: Answers) -> Handle:
         HostError: when the host is no longer what was reviewed, or something else is at work.
         PolicyError: when the account to test with could not log in.
         WizardError: when it can't be started.
-        OSError: when a typed password can't be kept.
 
     """
     root = situation.host.root
@@ -41,7 +40,6 @@ def start(situation: Situation, answers: Answers) -> Handle:
     if tuple(change.diff(root) for change in plan.changes) != answers.reviewed:
         raise HostError("this host has changed since the review, nothing was done: go back and look again")
     accounthints.refuse_shut_out(situation.host, plan.whole.backend, answers.user)
-    typed_passwords.keep(answers.passwords, root)
     plan = replace(plan, whole=typed_passwords.named(plan.whole, answers.passwords))
     confirm = _TO_CONFIRM if root.live else 0
     return applying.start(plan, root, user=answers.user, password=answers.password, confirm=confirm)

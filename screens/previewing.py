@@ -79,7 +79,7 @@ def planned(situation: Situation, policy: Policy, answers: Answers) -> Plan:
 
     with with_files(policy, answers.passwords) as complete:
         policyrules.check(complete)
-        return engine.plan(complete, situation.host)
+        return engine.plan(complete, situation.host, answers.passwords)
 
 
 def _where(key: str, answers: Answers) -> str:

@@ -1,17 +1,14 @@
 """Passwords of the host itself, from the keyboard into files only root can read, and nowhere else.
 
-A policy names a file with the password. What was typed instead is in a file in memory while a plan is made,
-and in one of these once it is applied.
+A policy names a file with the password. What was typed instead is in a file without a name while a plan is
+made, which is gone with the process, however that ends; and in one of root's once the plan is applied.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
-import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.passwordfile import kept
@@ -21,13 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from wizard.policy import Policy
-    from wizard.root import Root
     from wizard.secret import Secret
 
     #: By the section of the policy that they belong to.
     Passwords = Mapping[str, Secret]
 
-_MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
 _LONGEST = 512
 _LOGS_IN = SaslauthdLdap | AuxpropSql | AuxpropLdapdb  # back ends that this host has a password for
 
@@ -45,12 +40,21 @@ def with_files(policy: Policy, passwords: Passwords) -> Iterator[Policy]:
     if not passwords:
         yield policy
         return
-    memory = _MEMORY if _MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="postfix-auth.", dir=memory) as name:
-        files = {section: Path(name) / section for section in passwords}
-        for section, password in passwords.items():
-            _write(files[section], password)
-        yield _naming(policy, {section: str(path) for section, path in files.items()})
+    with ExitStack() as stack:
+        files = {section: stack.enter_context(_nameless(password)) for section, password in passwords.items()}
+        yield _naming(policy, files)
+
+
+@contextmanager
+def _nameless(password: Secret) -> Iterator[str]:
+    """Give the path, within this process, of a file in memory (memfd_create(2)) with the ``password``."""
+    descriptor = os.memfd_create("password")
+    try:
+        os.fchmod(descriptor, 0o600)
+        os.write(descriptor, f"{password.reveal()}\n".encode())
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 def named(policy: Policy, passwords: Passwords) -> Policy:
@@ -65,27 +69,3 @@ def _naming(policy: Policy, files: Mapping[str, str]) -> Policy:
     if "smarthost" in files and smarthost is not None:
         smarthost = replace(smarthost, password_file=files["smarthost"])
     return replace(policy, backend=backend, smarthost=smarthost)
-
-
-def keep(passwords: Passwords, root: Root) -> None:
-    """Keep the ``passwords`` on the host for good.
-
-    Raises:
-        OSError: when one can't be written.
-
-    """
-    for section, password in passwords.items():
-        path = root.path(kept(section))
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # a new file takes the old one's place: nobody reads half a password, and no link is followed
-        arriving = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        _write(arriving, password)
-        arriving.replace(path)
-
-
-def _write(path: Path, password: Secret) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(password.reveal() + "\n")
-        file.flush()
-        os.fsync(file.fileno())

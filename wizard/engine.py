@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import recipes
-from recipes import bypass, pam
+from recipes import bypass, pam, typed_password
 from wizard import accountplaces, journal, packages, policyfile, policyrules, remembered, unsettled
 from wizard.changes import InstallPackages
 from wizard.drift import Drift, drift
@@ -18,11 +19,12 @@ from wizard.policy import Dovecot, Mechanisms, Policy
 from wizard.steps import Note, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from wizard.accountplaces import Place
     from wizard.policy import Backend
     from wizard.root import Root
+    from wizard.secret import Secret
     from wizard.steps import Step
 
 __all__ = ["Drift", "InForce", "accounts", "completed", "drift", "in_force", "observe", "plan"]
@@ -107,8 +109,10 @@ def _served(whole: Policy, before: Backend | None) -> Policy:
     return replace(whole, mechanisms=replace(whole.mechanisms, offer=left))
 
 
-def plan(policy: Policy, host: Host) -> Plan:
+def plan(policy: Policy, host: Host, typed: Mapping[str, Secret] = MappingProxyType({})) -> Plan:
     """Work out everything that has to change for ``policy``. Nothing on the host is touched.
+
+    ``typed``: passwords to be kept, by the section of the policy that they belong to.
 
     Raises:
         PolicyError: when the policy can't be had on this host.
@@ -124,11 +128,11 @@ def plan(policy: Policy, host: Host) -> Plan:
             f"not installed below {host.root.prefix}: {', '.join(needed)}; --root installs nothing"
         )
     if not needed:
-        return assemble(policy, whole, host, _steps(Wanted(policy, whole, host, read)))
+        return assemble(policy, whole, host, _steps(Wanted(policy, whole, host, read), typed))
     coming = packages.arriving(needed)
     host = Host(host.root, arriving=coming.tree)
     wanted = Wanted(policy, whole, host, read)
-    return assemble(policy, whole, host, chain(_installing(wanted, needed, coming), _steps(wanted)))
+    return assemble(policy, whole, host, chain(_installing(wanted, needed, coming), _steps(wanted, typed)))
 
 
 def accounts(host: Host) -> Place:
@@ -153,10 +157,11 @@ def _installing(wanted: Wanted, needed: tuple[str, ...], coming: packages.Arrivi
         )
 
 
-def _steps(wanted: Wanted) -> Iterator[Step]:
+def _steps(wanted: Wanted, typed: Mapping[str, Secret]) -> Iterator[Step]:
     if told := unsettled.found(wanted.host.root):
         yield Note(told)
     yield from (Note(text) for text in policyrules.warnings(wanted.given))
     yield from recipes.steps(wanted)
+    yield from typed_password.keep(wanted, typed)
     if wanted.host.postfix:
         yield from (Note(f"{text}; kept") for text in recipes.notes(wanted.host))

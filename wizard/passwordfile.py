@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from wizard.smallfiles import SmallFile
 
-_KEPT = "/etc/postfix-auth"
+#: Where typed passwords are kept, for root only.
+KEPT = "/etc/postfix-auth"
 #: Bytes that a password may have: LOGIN of Cyrus SASL takes no more, nor do others need any.
 LONGEST = 1024
 _LINE_END = 2  # bytes, at most
@@ -24,7 +25,7 @@ _ROOT = 0
 
 def kept(section: str) -> str:
     """Return the file in which a typed password of a ``section`` of the policy is kept for good."""
-    return f"{_KEPT}/{section}.password"
+    return f"{KEPT}/{section}.password"
 
 
 def read_password_file(path: Path, key: str) -> Secret:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screens import previewing, typed_passwords
@@ -15,12 +16,9 @@ from screens.widgets.form import Form
 from wizard import passwordfile
 from wizard.errors import PolicyError
 from wizard.policy import AuxpropSql, Policy, SaslauthdLdap, Smarthost
-from wizard.root import Root
 from wizard.secret import Secret
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
 
     from screens.answers import Situation
@@ -122,19 +120,19 @@ def test_the_file_of_a_typed_password_is_not_shown_and_not_lost(
     site.drive(script)
 
 
-def test_typed_passwords_are_in_files_of_roots_while_they_are_needed(tmp_path: Path) -> None:
+def test_typed_passwords_are_in_files_without_a_name_while_they_are_needed() -> None:
     policy = Policy(backend=_LDAP, smarthost=Smarthost("relay.example.net", user="joe"))
     passwords = {"backend": Secret(_SECRET), "smarthost": Secret("another")}
     with typed_passwords.with_files(policy, passwords) as complete:
         assert isinstance(complete.backend, SaslauthdLdap)
         assert complete.smarthost
-        files = [tmp_path / complete.backend.password_file, tmp_path / complete.smarthost.password_file]
-        assert [file.read_text() for file in files] == [f"{_SECRET}\n", "another\n"]
-        assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+        files = [Path(complete.backend.password_file), Path(complete.smarthost.password_file)]
+        assert [passwordfile.read_password_file(file, "key").reveal() for file in files] == [
+            _SECRET,
+            "another",
+        ]
+        assert not any(file.resolve().exists() for file in files)
     assert not any(file.exists() for file in files)
-    typed_passwords.keep(passwords, Root(tmp_path))
-    kept = tmp_path / "etc/postfix-auth/backend.password"
-    assert (kept.read_text(), kept.stat().st_mode & 0o777) == (f"{_SECRET}\n", 0o600)
     named = typed_passwords.named(policy, passwords)
     assert named.backend == replace(_LDAP, password_file="/etc/postfix-auth/backend.password")
 

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from recipes import typed_password
+from wizard.changes import Change, Undo
 from wizard.errors import PolicyError
+from wizard.host import Host
 from wizard.passwordfile import LONGEST, checked, read_password_file
+from wizard.policy import Policy, Smarthost
+from wizard.root import Root
+from wizard.secret import Secret
+from wizard.steps import Wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,3 +104,28 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
     for path, says in ((tmp_path / "pipe", "not a regular file"), (tmp_path / "none", "No such file")):
         with pytest.raises(PolicyError, match=says):
             read_password_file(path, KEY)
+
+
+_TYPED = "typed s3cret"
+
+
+def test_a_typed_password_is_kept_by_the_plan_which_does_not_show_it(tmp_path: Path) -> None:
+    policy = Policy(smarthost=Smarthost("relay.example.net", user="joe", password_file="/proc/self/fd/9"))
+    passwords = {"backend": Secret("of no back end"), "smarthost": Secret(_TYPED)}
+    root = Root(tmp_path)
+    steps = list(typed_password.keep(Wanted(policy, policy, Host(root), policy), passwords))
+    assert [step.target for step in steps if isinstance(step, Change)] == [
+        "/etc/postfix-auth",
+        "/etc/postfix-auth/smarthost.password",
+    ]
+    ways: list[Undo] = []
+    for step in steps:
+        assert isinstance(step, Change)
+        assert _TYPED not in step.diff(root) + repr(step)
+        ways += step.capture(root)
+        step.apply(root)
+    kept = tmp_path / "etc/postfix-auth/smarthost.password"
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == (f"{_TYPED}\n", 0o600)
+    for way in reversed(ways):
+        way.undo(root)
+    assert not kept.parent.exists()
