@@ -164,6 +164,7 @@ class Applier:
         if not self._note(State.ROLLED_BACK, found.notes):
             self.tell("failed", "everything is as it was, but that can't be noted; later run rollback again")
             return _FAILED
+        self.checkpoint.forget()
         keeper.disarm()
         self.tell("rolled-back", "everything is as it was before")
         return _DONE

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wizard.journal import Checkpoint
     from wizard.root import Root
 
-_AFTER = "after.json"
+_AFTER = journal.AFTER
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 #: Where the program keeps what it has done.
 HOME = "/var/lib/postfix-auth"
 _ABOUT, _UNDO, _EVENTS = "about.json", "undo.jsonl", "events.jsonl"
+AFTER, GOALS = "after.json", "goals.json"  # see wizard.drift, wizard.takingback
 _BALLAST, _ROOM = "ballast", 1 << 20  # bytes; what is told and noted on the way back fits many times
 
 
@@ -113,6 +114,12 @@ class Checkpoint:
         """Give that room back."""
         with suppress(OSError):
             (self.directory / _BALLAST).unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Remove what leads back, with the passwords in it: nothing is left to be taken back."""
+        for name in (_UNDO, AFTER, GOALS):
+            with suppress(OSError):
+                (self.directory / name).unlink(missing_ok=True)
 
     def record(self, ways: Sequence[Undo]) -> None:
         """Keep durably what leads back from the change that comes next."""

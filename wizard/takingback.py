@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from wizard.journal import Checkpoint
     from wizard.root import Root
 
-_GOALS = "goals.json"
+_GOALS = journal.GOALS
 
 
 @dataclass(frozen=True, slots=True)

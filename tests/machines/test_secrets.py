@@ -56,6 +56,11 @@ class Teller:
         return self.run(LAUNCHER, *arguments, status=status, stdin=stdin)
 
 
+def _undo(machine: Machine) -> list[str]:
+    """Return the files that lead back to another password for the relay, or from the one there is."""
+    return sorted(path for path in files_with(machine, RELAY) if path.endswith("/undo.jsonl"))
+
+
 def _nowhere_else(machine: Machine, said: str, *files: str) -> None:
     """Look for all canaries: they are in these ``files``, for root and the group sasl only, nowhere else."""
     assert files_with(machine, *_ALL) == set(files)
@@ -80,6 +85,8 @@ def test_every_command_keeps_them(machine: Machine) -> None:
         with machine.interactive([LAUNCHER, "user", "add", "kim"]) as terminal:
             terminal.expect("Password")
             terminal.send(f"{BY_KEYS}\r")
+            terminal.expect("Once more")
+            terminal.send(f"{BY_KEYS}\r")
             assert terminal.wait() == 0
         tell.said += terminal.transcript.decode()
         for look in ("status", "policy", "history", "test"):
@@ -87,16 +94,17 @@ def test_every_command_keeps_them(machine: Machine) -> None:
         for look in ("status", "history", "test", "plan", "rehearse"):
             policy = ("-p", _POLICY) if look in ("plan", "rehearse") else ()
             tell.ours(look, "--json", *(_LOGIN if look in ("test", "rehearse") else ()), *policy)
-        _nowhere_else(machine, tell.said, _RELAY_FILE, _USER_FILE, *_TABLE, _SASLDB)
+        undo = _undo(machine)
+        assert len(undo) == 1
+        _nowhere_else(machine, tell.said, _RELAY_FILE, _USER_FILE, *_TABLE, _SASLDB, *undo)
 
         machine.write_file(_RELAY_FILE, f"{NEW_RELAY}\n", mode=0o600)
         machine.run(_DEADLY)
         failed = tell.run(*_APPLY, *_LOGIN, status=1)
         assert "everything is as it was before" in failed.stdout
         machine.run("postconf -X smtpd_relay_restrictions && postfix reload")
-    # what undoes it is for root only
-    undo = [path for path in files_with(machine, RELAY) if path.endswith("/undo.jsonl")]
-    assert len(undo) == 1
+    # what undoes it is for root only, and gone once it is undone
+    assert _undo(machine) == undo
     assert machine.run("stat -c '%U %a' /var/lib/postfix-auth/checkpoints").stdout == "root 700\n"
     assert files_with(machine, NEW_RELAY) == {_RELAY_FILE}
     _nowhere_else(machine, tell.said, _RELAY_FILE, _USER_FILE, *_TABLE, _SASLDB, *undo)
