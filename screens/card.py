@@ -43,7 +43,7 @@ class CardStep(Step):
         yield Words("", id="card")
         yield Words("", id="beside", classes="apart")
         yield Words("Undo any time: postfix-auth rollback", classes="apart")
-        yield Field(label("card.path"), "card.path", saving.PROPOSAL, check=lambda _: None, id="path")
+        yield Field(label("card.path"), "card.path", saving.proposal(), check=lambda _: None, id="path")
         yield Words("", id="saved")
 
     def on_mount(self) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import Binding
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 
 from screens import doing, saving
 from screens.answers import Intent
@@ -14,7 +14,7 @@ from screens.labels import where
 from screens.rehearsing import Rehearsal
 from screens.typed_passwords import named
 from screens.widgets.choice_list import Listing
-from screens.widgets.dialogs import FileName
+from screens.widgets.dialogs import Dialogue, FileName
 from screens.widgets.pane import Pane
 from screens.widgets.step import Step, Words
 from screens.widgets.text import SIGNS, shown
@@ -23,12 +23,14 @@ from wizard.doing_words import DOING
 from wizard.passwordfile import kept
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
     from screens.previewing import Preview
+    from wizard.plan import Plan
 
-_MOST_WARNINGS = 3
 _WAYS_ON = (
     "esc goes back to change the answer. s saves the answers as a policy: once what is missing is there, "
     "postfix-auth apply -p FILE does what they say."
@@ -40,23 +42,29 @@ class ReviewStep(Step):
 
     short = "Review"
     question = "Nothing has been changed yet"
-    keys = "a apply   r rehearse   d print the diff   s save policy   esc back   F1 help"
+    keys = "s save   esc back   F1 help"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "apply", show=False),
         Binding("r", "rehearse", show=False),
-        Binding("d", "print", show=False),
+        Binding("v", "view", show=False),
+        Binding("d", "view_all", show=False),
+        Binding("w", "warnings", show=False),
         Binding("s", "save", show=False),
     ]
 
     _preview: Preview | None = None
+    _saved: tuple[str, ...] = ()
 
     def fields(self) -> ComposeResult:
         """The sum, the list, the reason, the diff."""
         yield Words("Working out what has to be changed ...", id="sum")
+        yield Words("", id="warned")
         with VerticalScroll(id="changes-box", can_focus=False):
             yield Listing((), topic="review.changes", id="changes")
-        yield Words("", id="reason")
-        yield Pane(topic="review.changes", id="diff")
+        with Vertical(id="change"):
+            yield Words("", id="target")
+            yield Words("", id="reason")
+            yield Pane(topic="review.changes", broken=True, id="diff")
 
     def previewed(self, preview: Preview) -> str:
         """Show what the engine has worked out."""
@@ -65,6 +73,8 @@ class ReviewStep(Step):
         plan = preview.plan
         if plan is None:
             return ""
+        self.keys = f"{'   '.join(self._ways_on(plan))}   {type(self).keys}"
+        self.post_message(self.Framed())
         listing = self.query_one("#changes", Listing)
         entries = [
             Choice(str(at), _label(change.kind, change.target), _size(diff))
@@ -75,29 +85,37 @@ class ReviewStep(Step):
         listing.focus()
         return ""
 
+    def _ways_on(self, plan: Plan) -> Iterator[str]:
+        """Yield the keys that can do something with this ``plan``."""
+        if not self._no_apply:
+            otherwise = "enter make accounts" if doing.to_make(self.answers) else "enter test"
+            yield "a apply" if plan.pending else otherwise
+        if plan.pending:
+            yield from ("r rehearse", "v view it", "d view all")
+
     def _sum(self, preview: Preview) -> None:
         plan = preview.plan
         if plan is None:
-            self._say(f"{SIGNS.bad} {where(preview.key)}{preview.problem}\n\n{_WAYS_ON}")
-            return
-        count = len(plan.changes)
-        text = f"{count} change{'' if count == 1 else 's'}, {plan.interruption}"
-        if not count:
-            text = "Nothing to do: this host is as you want it. enter tests it, s saves the policy."
-            if accounts := doing.to_make(self.answers):
-                names = ", ".join(shown(new.name) for new in accounts)
-                text = f"Nothing to change: this host is as you want it. enter makes accounts: {names}"
-        # what has to be written into another program's files has lines of its own
-        told = ("\n".join(map(shown, warning.splitlines())) for warning in plan.warnings[:_MOST_WARNINGS])
-        lines = [text, *(f"{SIGNS.attention} {warning}" for warning in told)]
-        if len(plan.warnings) > _MOST_WARNINGS:
-            lines.append(f"  and {len(plan.warnings) - _MOST_WARNINGS} more: d prints all")
-        if self._no_apply:
-            lines.append(f"{SIGNS.attention} {self._no_apply}")
-        self._say("\n".join(lines))
+            problem = "\n".join(map(shown, preview.problem.splitlines()))
+            lines = [f"{SIGNS.bad} {where(preview.key)}{problem}", "", _WAYS_ON]
+        else:
+            lines = [self._outcome(plan)]
+            if self._no_apply:
+                lines.append(f"{SIGNS.attention} {self._no_apply}")
+        self.query_one("#sum", Words).say("\n".join((*lines, *self._saved)))
+        warned = self.query_one("#warned", Words)
+        warned.say(_warned(plan.warnings if plan else ()))
+        warned.display = bool(plan and plan.warnings)
 
-    def _say(self, text: str) -> None:
-        self.query_one("#sum", Words).say(text)
+    def _outcome(self, plan: Plan) -> str:
+        count = len(plan.changes)
+        if count:
+            return f"{count} change{'' if count == 1 else 's'}, {plan.interruption}"
+        if not self._no_apply and (accounts := doing.to_make(self.answers)):
+            names = ", ".join(shown(new.name) for new in accounts)
+            return f"Nothing to change: this host is as you want it. enter makes accounts: {names}"
+        test = "" if self._no_apply else "enter tests it, "
+        return f"Nothing to do: this host is as you want it. {test}s saves the policy."
 
     @property
     def _no_apply(self) -> str:
@@ -116,8 +134,8 @@ class ReviewStep(Step):
         if plan is None or not value or self._preview is None:
             return
         change, diff = plan.changes[int(value)], self._preview.diffs[int(value)]
-        reason = "; ".join(change.reason.splitlines())
-        self.query_one("#reason", Words).say(f"{shown(change.target)}\nwhy: {shown(reason)}")
+        self.query_one("#target", Words).say(shown(change.target))
+        self.query_one("#reason", Words).say(f"why: {shown('; '.join(change.reason.splitlines()))}")
         self.query_one("#diff", Pane).show_lines(diff.splitlines())
 
     # what can be done with it
@@ -137,15 +155,40 @@ class ReviewStep(Step):
         else:
             self.app.bell()
 
-    def action_print(self) -> None:
-        """Leave with the diff on the terminal."""
-        if self._preview and self._preview.plan:
-            self.post_message(self.Print(self._preview.plan))
+    async def action_view(self) -> None:
+        """Show the change that the cursor is on over the whole screen."""
+        at = self.query_one("#changes", Listing).here
+        if self._preview and self._preview.plan and at:
+            change, diff = self._preview.plan.changes[int(at)], self._preview.diffs[int(at)]
+            await self.app.push_screen(
+                Dialogue(f"Change {int(at) + 1}: {shown(change.target)}", _told(change.reason, diff))
+            )
+        else:
+            self.app.bell()
+
+    async def action_view_all(self) -> None:
+        """Show every change over the whole screen, and all there is to know about them."""
+        plan = self._preview.plan if self._preview else None
+        if self._preview is None or plan is None:
+            self.app.bell()
+            return
+        lines = _marked(plan.warnings)
+        for change, diff in zip(plan.changes, self._preview.diffs, strict=True):
+            lines += [f"# {shown(_label(change.kind, change.target))}", *_told(change.reason, diff), ""]
+        await self.app.push_screen(Dialogue(self._outcome(plan), lines))
+
+    async def action_warnings(self) -> None:
+        """Show all there is to know about the plan."""
+        plan = self._preview.plan if self._preview else None
+        if plan and plan.warnings:
+            await self.app.push_screen(Dialogue("To know before it is applied", _marked(plan.warnings)))
+        else:
+            self.app.bell()
 
     async def action_save(self) -> None:
         """Ask where the policy shall be saved."""
         if self._preview:
-            await self.app.push_screen(FileName(saving.PROPOSAL), self._save)
+            await self.app.push_screen(FileName(saving.proposal()), self._save)
 
     def _save(self, name: str | None) -> None:
         if not self._preview or not name:
@@ -156,12 +199,28 @@ class ReviewStep(Step):
             f"It holds no password: that has to be in {kept(section)} before it is applied."
             for section in self.answers.passwords
         )
-        self._say("\n".join(map(shown, lines)))
+        self._saved = tuple(map(shown, lines))
+        self._sum(self._preview)
 
     async def incomplete(self) -> bool:
         """Stay here: what goes on from here is the last yes, not a key for the next page."""
         await self.action_apply()
         return True
+
+
+def _warned(warnings: tuple[str, ...]) -> str:
+    """Return one line for all ``warnings``: the diff needs the room, and a key shows the whole of them."""
+    count = "1 warning, w shows it" if len(warnings) == 1 else f"{len(warnings)} warnings, w shows them"
+    return f"{SIGNS.attention} {count}: {shown(warnings[0].splitlines()[0])}" if warnings else ""
+
+
+def _marked(warnings: tuple[str, ...]) -> list[str]:
+    """Return the lines of ``warnings``; what has to be written elsewhere has lines of its own."""
+    return [line for warning in warnings for line in (*f"! {warning}".splitlines(), "")]
+
+
+def _told(reason: str, diff: str) -> list[str]:
+    return [*(f"# why: {line}" for line in reason.splitlines()), *diff.splitlines()]
 
 
 def _label(kind: str, target: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,14 @@ from wizard import policyfile
 if TYPE_CHECKING:
     from wizard.policy import Policy
 
-#: Where a policy is proposed to be saved.
 PROPOSAL = str(Path.home() / "postfix-auth.toml")
+
+
+def proposal() -> str:
+    """Return where a policy is proposed to be saved: a name that is not taken yet."""
+    first = Path(PROPOSAL)
+    others = (first.with_stem(f"{first.stem}-{number}") for number in count(2))
+    return str(next(path for path in chain([first], others) if not path.exists()))
 
 
 def save(policy: Policy, name: str) -> str:

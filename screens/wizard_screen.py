@@ -327,12 +327,6 @@ class WizardScreen(Screen[int]):
             self._answers = replace(self._answers, reviewed=self._preview.diffs)
             await self._show(self._at + 1)
 
-    @on(Step.Print)
-    def _print(self, message: Step.Print) -> None:
-        from wizard import report  # noqa: PLC0415 - brings the engine with it
-
-        self.post_message(self.Farewell(tuple(report.plan_lines(message.plan, self._root))))
-
     # help, and leaving
 
     def action_explain(self) -> None:

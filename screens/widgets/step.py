@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from screens.answers import Answers, Situation
     from screens.previewing import Preview
-    from wizard.plan import Plan
 
 
 class Words(Static):
@@ -108,13 +107,6 @@ class Step(VerticalScroll, can_focus=False):
         def __init__(self, lines: tuple[str, ...]) -> None:
             super().__init__()
             self.lines = lines
-
-    class Print(Message):
-        """The admin wants to leave with the plan on the terminal."""
-
-        def __init__(self, plan: Plan) -> None:
-            super().__init__()
-            self.plan = plan
 
     def __init__(self, situation: Situation, answers: Answers) -> None:
         super().__init__(id="step")
