@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from screens.answers import Answers
-    from wizard.engine import Drift
+    from screens.answers import Answers, Situation
     from wizard.overview import Overview
 
-_MOST_SHOWN = 4  # of what needs attention; the first screen has to hold the choices too
-_MOST_EDITED = 2
+_NOTES = 5  # lines of what is to be known; the first screen has to hold the choices too
+_BESIDE = 3  # columns that no text stands in
+_LIST_OF_STEPS = 18
+#: What is asked on the same pages: what was answered for the one is an answer for the other.
+_ALIKE = frozenset({Intent.SUBMISSION, Intent.LOOK})
 
 
 class HostStep(Step):
@@ -35,20 +39,26 @@ class HostStep(Step):
     planned = False
     question = "What do you want to do on this host?"
     keys = "enter next   space choose   F1 help   ^Q quit"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("d", "drift", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("d", "details", show=False)]
+
+    def __init__(self, situation: Situation, answers: Answers) -> None:
+        super().__init__(situation, answers)
+        self._given = answers
 
     def fields(self) -> ComposeResult:
         """The host in a few lines, what needs attention, the choices."""
         found = self.situation.overview
         yield Words("\n".join(_lines(found)), id="found")
-        if found.attention:
-            yield Words("\n".join(_attention(found.attention)), id="attention")
-        if self.situation.drift:
-            self.keys = f"d what was edited   {self.keys}"
-            yield Words("\n".join(_edited(self.situation.drift)), id="drift")
-        if self.situation.in_force.by_hand:
-            yield Words("\n".join(_by_hand(self.situation.in_force.by_hand)), id="by-hand")
+        if notes := list(_notes(self.situation)):
+            self.keys = f"d details   {self.keys}"
+            yield Words("\n".join(_shortened(notes, self._width)), id="notes")
         yield ChoiceList(self._intents(), (self.answers.intent,), topic="intent", id="intent")
+
+    @property
+    def _width(self) -> int:
+        """The columns that text has, before anything has its place."""
+        size = self.app.size.width
+        return size - _BESIDE - (_LIST_OF_STEPS if self.screen.has_class("wide") else 0)
 
     def _intents(self) -> tuple[Choice, ...]:
         configured = self.situation.overview.configured
@@ -72,20 +82,20 @@ class HostStep(Step):
             Choice(Intent.LOOK, "Only look", "nothing will be changed; the policy can be saved"),
         )
 
-    async def action_drift(self) -> None:
-        """Show what was edited by hand since the last change."""
-        drift, root = self.situation.drift, self.situation.host.root
-        if not drift:
+    async def action_details(self) -> None:
+        """Show all there is to know, and what was edited by hand since the last change."""
+        notes, root = list(_notes(self.situation)), self.situation.host.root
+        if not notes:
             self.app.bell()
             return
-        lines = [line for each in drift for line in (*each.diff(root).splitlines(), "")]
-        await self.app.push_screen(Dialogue("Edited by hand", lines))
+        diffs = [line for each in self.situation.drift for line in ("", *each.diff(root).splitlines())]
+        await self.app.push_screen(Dialogue("To know about this host", [*notes, *diffs]))
 
     def answered(self) -> Answers:
-        """Begin anew for another intent; what was answered for the same one stays."""
-        intent = Intent(self.query_one("#intent", ChoiceList).value)
-        if intent is self.answers.intent:
-            return self.answers
+        """Begin anew for another intent; what was answered stays where the same is asked."""
+        intent, given = Intent(self.query_one("#intent", ChoiceList).value), self._given
+        if intent is given.intent or {intent, given.intent} <= _ALIKE:
+            return replace(given, intent=intent)
         return answers.start(self.situation, intent)
 
 
@@ -99,21 +109,25 @@ def _lines(found: Overview) -> Iterator[str]:
     yield f"Log         {shown(found.log)}"
 
 
-def _attention(texts: tuple[str, ...]) -> Iterator[str]:
-    count = "1 thing needs" if len(texts) == 1 else f"{len(texts)} things need"
-    yield f"{SIGNS.attention} {count} attention"
-    yield from (f"  {shown(text)}" for text in texts[:_MOST_SHOWN])
-    if len(texts) > _MOST_SHOWN:
-        yield f"  and {len(texts) - _MOST_SHOWN} more: postfix-auth status lists all"
-
-
-def _edited(drift: tuple[Drift, ...]) -> Iterator[str]:
-    for each in drift[:_MOST_EDITED]:
+def _notes(situation: Situation) -> Iterator[str]:
+    """Yield what is to be known before anything is chosen, the weightiest first."""
+    for each in situation.drift:
         yield f"{SIGNS.attention} {shown(each.path)} was edited by hand since {clock(each.since)}"
-    if len(drift) > _MOST_EDITED:
-        yield f"  and {len(drift) - _MOST_EDITED} more files"
+    yield from (f"{SIGNS.attention} {shown(text)}" for text in situation.overview.attention)
+    yield from (f"{SIGNS.dot} kept as it is: {shown(text)}" for text in situation.in_force.by_hand)
 
 
-def _by_hand(texts: tuple[str, ...]) -> Iterator[str]:
-    yield "Kept as it is"
-    yield from (f"  {shown(text)}" for text in texts)
+def _shortened(notes: list[str], width: int) -> list[str]:
+    """Return the lines of as many ``notes`` as have room, and how many there are besides."""
+    lines: list[str] = []
+    for told, note in enumerate(notes):
+        more = wrap(note, width, subsequent_indent="  ")
+        if len(lines) + len(more) > _NOTES - (told + 1 < len(notes)):
+            count = len(notes) - told
+            return (
+                [*lines, f"  and {count} more: d shows all"]
+                if told
+                else [*more[: _NOTES - 1], "  ... d shows all"]
+            )
+        lines += more
+    return lines

@@ -212,8 +212,10 @@ class ChoiceList(Widget, can_focus=True):
         return len(self._rows)
 
     def on_resize(self) -> None:
-        """Break the lines anew."""
+        """Break the lines anew, and keep the cursor in view: it may have come before they had their place."""
         self._rows = self._layout(self.size.width)
+        if self.has_focus:
+            self._point()
 
     def _layout(self, width: int) -> tuple[_Row, ...]:
         column = max((len(choice.title) for choice in self._choices), default=0) + 2

@@ -105,7 +105,7 @@ def test_what_was_edited_by_hand_is_said_with_its_diff(site: Site) -> None:
         file.write("by hand = \x1b[31m yes\n")
 
     async def script(at: Driver) -> None:
-        await at.see("▲ /etc/example.conf was edited by hand since 20", "d what was edited")
+        await at.see("▲ /etc/example.conf was edited by hand since 20", "d details")
         await at.press("d")
         await at.see("+by hand = \\x1b[31m yes")
         await at.press("escape")

@@ -95,6 +95,41 @@ async def _to_review_from_here(at: Driver) -> None:
     await at.see("1 change,")
 
 
+def test_looking_first_forgets_no_answer(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await at.see("Only look")
+        await at.press("down", "down", "enter")
+        await at.see("of 10 Back end")
+        await at.press("down", "enter")
+        await at.see("of 10 Mechanisms")
+        await at.press("escape", "escape")
+        await at.see("of 10 Host", "(•) Only look")
+        await at.press("up", "space", "up", "space", "ctrl+n")
+        await at.see("of 10 Back end")
+        assert at.answers.intent is Intent.SUBMISSION
+        assert at.answers.policy.backend == AuxpropSasldb()
+
+    site.drive(script)
+
+
+def test_what_is_to_be_known_leaves_room_for_the_choices(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = looking.look(site.root)
+    texts = tuple(f"thing {number} is odd, {'and says so at length ' * 4}" for number in range(5))
+    crowded = replace(found, overview=replace(found.overview, attention=texts))
+    monkeypatch.setattr(looking, "look", lambda _: crowded)
+
+    async def script(at: Driver) -> None:
+        await at.see("▲ thing 1", "and 3 more: d shows all", "(•) Set up", "( ) Only look")
+        await at.press("d")
+        await at.see("To know about this host", "▲ thing 4")
+        await at.press("escape", "end", "space", "enter")
+        await at.see("of 10 Back end")
+        await at.press("escape")
+        await at.see("(•) Only look")
+
+    site.drive(script)
+
+
 def test_the_reason_and_the_diff_stand_below_each_change(site: Site) -> None:
     async def script(at: Driver) -> None:
         await to_review(at)
