@@ -9,7 +9,7 @@ from textual.containers import Vertical
 
 from screens import typed_passwords
 from screens.answers import Intent
-from screens.labels import label
+from screens.labels import HELP, label
 from screens.widgets.choice_list import ChoiceList
 from screens.widgets.field import Field
 from screens.widgets.step import Missing, Step, Words
@@ -130,4 +130,4 @@ def _relay(now: Smarthost, password: Secret | None) -> ComposeResult:
 
 def _field(name: str, value: str, *, needed: bool = False) -> Field:
     key = f"smarthost.{name}"
-    return Field(label(key), key, value, needed=needed, id=name)
+    return Field(label(key), key, value, needed=needed, hint=HELP[key].hint, id=name)

@@ -109,8 +109,13 @@ class Field(Vertical):
         self._problem.update(f"{SIGNS.bad} {text}" if text else "")
         self._problem.display = bool(text)
         self.set_class(bool(text), "wrong")
-        if text and self._entry.has_focus:
-            self.call_after_refresh(self.scroll_visible, animate=False)
+
+    def on_resize(self) -> None:
+        """Keep the field in view that is being typed in: a message that came or went has moved it."""
+        typed_in = self.screen.focused
+        for field in typed_in.ancestors if isinstance(typed_in, Entry) else ():
+            if isinstance(field, Field):
+                field.scroll_visible(animate=False)
 
     def clear(self) -> None:
         """Take the text out."""

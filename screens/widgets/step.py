@@ -14,7 +14,7 @@ from textual.widgets import Static
 from screens.labels import where
 from screens.widgets.choice_list import ChoiceList
 from screens.widgets.field import Field
-from screens.widgets.text import SIGNS, shown
+from screens.widgets.text import SIGNS, fits_below, shown
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -113,6 +113,7 @@ class Step(VerticalScroll, can_focus=False):
         self.situation = situation
         self.answers = answers
         self._complaint = Words("", classes="problem")
+        self._sound = True
 
     # what a step fills in
 
@@ -186,7 +187,11 @@ class Step(VerticalScroll, can_focus=False):
     def previewed(self, preview: Preview) -> str:
         """Take what the engine has worked out for the answers; return the field that says what is wrong."""
         self._complain("")
-        concerned = self._object(preview.key, preview.problem) if preview.problem else None
+        concerned = self._field(preview.key) if preview.problem else None
+        if concerned or not fits_below(
+            f"{where(preview.key, self.sections)}{preview.problem}", self.app.size.width
+        ):
+            self._object(preview.key, preview.problem)
         for field in self.query(Field):
             if field is not concerned:
                 field.say()
@@ -197,19 +202,24 @@ class Step(VerticalScroll, can_focus=False):
 
         What has more than one line, such as what is to be typed elsewhere, needs the width below all fields.
         """
-        for field in self.query(Field):
-            if field.key == key and field.wanted:
-                first, _, more = message.partition("\n")
-                field.say(first)
-                self._complain(f"{field.label}: {message}" if more else "")
-                return field
-        self._complain(f"{where(key, self.sections)}{message}")
-        return None
+        field = self._field(key)
+        if field is None:
+            self._complain(f"{where(key, self.sections)}{message}")
+            return None
+        first, _, more = message.partition("\n")
+        field.say(first)
+        self._complain(f"{field.label}: {message}" if more else "")
+        return field
+
+    def _field(self, key: str) -> Field | None:
+        return next((field for field in self.query(Field) if field.key == key and field.wanted), None)
 
     @on(ChoiceList.Chosen)
     @on(Field.Edited)
     def _changed(self, event: Message) -> None:
         event.stop()
         before, self.answers = self.answers, self.answered()
-        if self.answers != before:
+        was_sound, self._sound = self._sound, self.planned and self.sound
+        # what is not valid counts as not answered, so the answers may be the same and the plan is not
+        if self.answers != before or self._sound is not was_sound:
             self.post_message(self.Answered(self.answers, typing=isinstance(event, Field.Edited)))

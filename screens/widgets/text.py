@@ -6,7 +6,9 @@ import os
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
+from textwrap import wrap
 
+LINES_BELOW = 3  # so that nothing on the screen moves when there is more or less to say
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -21,6 +23,18 @@ def _visible(char: str) -> str:
     if unicodedata.category(char) in _INVISIBLE:
         return SIGNS.unknown
     return char
+
+
+def below(text: str, width: int) -> list[str]:
+    """Break what is wrong into the lines that stand below the fields of a screen of ``width`` columns."""
+    lines = f"{SIGNS.bad} {text}".splitlines()
+    room = max(width - 2, 20)
+    return [part for line in lines for part in wrap(shown(line), room, break_on_hyphens=False)]
+
+
+def fits_below(text: str, width: int) -> bool:
+    """Whether the whole of it can stand there."""
+    return len(below(text, width)) <= LINES_BELOW
 
 
 def clock(time: str) -> str:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from textual.containers import Vertical
 
 from screens.labels import where
 from screens.widgets.step import Words
-from screens.widgets.text import SIGNS, shown
+from screens.widgets.text import LINES_BELOW, SIGNS, below, shown
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from screens.previewing import Preview
 
-_LINES = 3  # so that nothing on the screen moves when there is more or less to say
 _LABEL = "Will set  "
 
 
@@ -44,9 +42,7 @@ class WillSet(Vertical):
         if preview.problem and said_by:
             self._say(f"{SIGNS.bad} not possible like this, see {said_by}")
         elif preview.problem:
-            self._say(
-                "\n".join(self._broken(f"{SIGNS.bad} {where(preview.key, self._sections)}{preview.problem}"))
-            )
+            self._say("\n".join(self._broken(f"{where(preview.key, self._sections)}{preview.problem}")))
         elif not preview.lines:
             pending = preview.plan is not None and preview.plan.pending
             self._say(
@@ -56,9 +52,10 @@ class WillSet(Vertical):
             self._say("\n".join(_shortened(preview.lines)))
 
     def _broken(self, text: str) -> list[str]:
-        """Break a sentence into the lines there are; below the fields stands the whole of it."""
-        lines = wrap(shown(text), max(self.size.width - 2, 20), break_on_hyphens=False)
-        return lines if len(lines) <= _LINES else [*lines[: _LINES - 1], "... pagedown shows all of it"]
+        """Break a sentence into the lines there are; a longer one stands below the fields as a whole."""
+        lines = below(text, self.app.size.width)
+        whole = len(lines) <= LINES_BELOW
+        return lines if whole else [*lines[: LINES_BELOW - 1], "... pagedown shows all of it"]
 
     _said = ""
     _sections: tuple[str, ...] = ()
@@ -69,8 +66,8 @@ class WillSet(Vertical):
 
 
 def _shortened(lines: tuple[str, ...]) -> list[str]:
-    more = len(lines) - _LINES
-    told = [shown(line) for line in lines[: _LINES if more <= 0 else _LINES - 1]]
+    more = len(lines) - LINES_BELOW
+    told = [shown(line) for line in lines[: LINES_BELOW if more <= 0 else LINES_BELOW - 1]]
     if more > 0:
         told.append(f"and {len(lines) - len(told)} more lines: Review shows all")
     return [f"{_LABEL if at == 0 else ' ' * len(_LABEL)}{line}" for at, line in enumerate(told)]

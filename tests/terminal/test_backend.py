@@ -86,7 +86,7 @@ def test_a_database_in_a_file_is_asked_for_no_server(site: Site) -> None:
         assert form.values()["hosts"] == ("db.example.net",)
         await at.press("shift+tab", "down", "down", "space")
         await at.see("Database")
-        for gone in ("Hosts", "Log in as", "Password", "or a file with it"):
+        for gone in ("Hosts", "Log in as", "Password", "Password file"):
             assert not any(line.startswith(f" {gone}  ") for line in at.text.splitlines()), at.text
         assert form.values()["hosts"] == ()
 
@@ -198,3 +198,21 @@ def test_the_packages_stand_on_one_line_and_first() -> None:
         "packages  + x y",
         "main.cf  + a = b",
     )
+
+
+def test_a_message_below_the_last_field_comes_into_view(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(situation: Situation, policy: Policy, answers: Answers) -> Plan:
+        raise PolicyError(
+            "backend.server", "can't be reached, for one reason or another that takes a second line"
+        )
+
+    monkeypatch.setattr("screens.previewing.planned", refuse)
+
+    async def script(at: Driver) -> None:
+        await _choose(at, "Another IMAP server")
+        await _fill_in(at, "127.0.0.1", "99")
+        await at.see("✗ can't be reached", "Port                  99")
+        await at.type("999")
+        await at.see("99999", "must be a number from 1 to 65535")
+
+    site.drive(script)
