@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from wizard.overview import Overview
     from wizard.secret import Secret
 
-_SECTIONS = tuple(section.name for section in fields(Policy))
+#: The sections of a policy, in the order of their pages.
+SECTIONS = tuple(section.name for section in fields(Policy))
 
 
 class Intent(StrEnum):
@@ -88,7 +89,7 @@ class Answers:
 
         A password that was typed is such a difference, though the policy does not tell it.
         """
-        wanted = ("smarthost",) if self.intent is Intent.SMARTHOST else _SECTIONS
+        wanted = ("smarthost",) if self.intent is Intent.SMARTHOST else SECTIONS
         different = {
             name: getattr(self.policy, name)
             for name in wanted
@@ -103,7 +104,7 @@ class Answers:
 
 def _replaced(policy: Policy, sections: dict[str, object]) -> Policy:
     make: Callable[..., Policy] = Policy
-    return make(**{**{name: getattr(policy, name) for name in _SECTIONS}, **sections})
+    return make(**{**{name: getattr(policy, name) for name in SECTIONS}, **sections})
 
 
 def start(situation: Situation, intent: Intent) -> Answers:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from screens.answers import SECTIONS
 from screens.typed_passwords import with_files
 from wizard.errors import PolicyError, WizardError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from screens.answers import Answers, Situation
     from wizard.plan import Plan
     from wizard.policy import Policy
 
 _PACKAGES = "packages  + "
+#: The file that says most of what a section means: its lines come first.
+_OWN = {"backend": "smtpd.conf", "mechanisms": "smtpd.conf", "submission": "master.cf"}
+_REMEMBERED = 8  # plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +38,11 @@ class Preview:
 
 
 class Previewer:
-    """Plans one host. It remembers the plan without the sections that are being answered: that stays."""
+    """Plans one host. It remembers the plans without the sections that are being answered: those stay."""
 
     def __init__(self, situation: Situation) -> None:
         self._situation = situation
-        self._without: tuple[Policy, frozenset[str]] | None = None
+        self._known: dict[Policy, frozenset[str] | None] = {}
 
     def preview(self, answers: Answers, sections: tuple[str, ...] = ()) -> Preview:
         """Plan the ``answers``; nothing on the host is touched."""
@@ -46,26 +50,46 @@ class Previewer:
         try:
             plan = planned(self._situation, answers.asked, answers)
             diffs = tuple(change.diff(root) for change in plan.changes)
-            lines = tuple(_lines(plan, diffs))
-            before = self._before(answers, sections) if sections else frozenset()
+            lines = self._added(tuple(_lines(plan, diffs)), answers, sections)
         except PolicyError as refused:
             return Preview(problem=refused.message, key=_where(refused.key, answers))
         except WizardError as error:
             return Preview(problem=str(error))
-        return Preview(plan, tuple(_joined(line for line in lines if line not in before)), diffs)
+        return Preview(plan, tuple(_joined(_own_first(lines, sections))), diffs)
 
-    def _before(self, answers: Answers, sections: tuple[str, ...]) -> frozenset[str]:
-        """Return what would be set if the ``sections`` were left alone; nothing if that makes no plan."""
+    def _added(self, lines: tuple[str, ...], answers: Answers, sections: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of ``lines`` that the ``sections`` bring.
+
+        Where the others make no plan without them, it is what they add to the pages before.
+        """
+        if not sections:
+            return lines
+        without = self._without(answers, sections)
+        if without is None:
+            later = SECTIONS[SECTIONS.index(sections[-1]) + 1 :]
+            earlier = self._without(answers, (*sections, *later))
+            until = self._without(answers, later)
+            if until is None:
+                return lines
+            without = frozenset(lines) - until | (earlier or frozenset())
+        return tuple(line for line in lines if line not in without)
+
+    def _without(self, answers: Answers, sections: tuple[str, ...]) -> frozenset[str] | None:
+        """Return what would be set if the ``sections`` were left alone; None if that makes no plan."""
         policy = answers.asked_without(sections)
-        if self._without is None or self._without[0] != policy:
-            try:
-                plan = planned(self._situation, policy, answers)
-            except WizardError:
-                return frozenset()
-            root = self._situation.host.root
-            diffs = (change.diff(root) for change in plan.changes)
-            self._without = policy, frozenset(_lines(plan, tuple(diffs)))
-        return self._without[1]
+        if policy not in self._known:
+            while len(self._known) >= _REMEMBERED:
+                self._known.pop(next(iter(self._known)))
+            self._known[policy] = self._plan(policy, answers)
+        return self._known[policy]
+
+    def _plan(self, policy: Policy, answers: Answers) -> frozenset[str] | None:
+        try:
+            plan = planned(self._situation, policy, answers)
+        except WizardError:
+            return None
+        root = self._situation.host.root
+        return frozenset(_lines(plan, tuple(change.diff(root) for change in plan.changes)))
 
 
 def planned(situation: Situation, policy: Policy, answers: Answers) -> Plan:
@@ -97,6 +121,11 @@ def _lines(plan: Plan, diffs: tuple[str, ...]) -> Iterator[str]:
             continue
         name = change.target.rpartition("/")[2]
         yield from (f"{name}  {line}" for line in _moved(diff))
+
+
+def _own_first(lines: Sequence[str], sections: tuple[str, ...]) -> list[str]:
+    own = {_OWN[section] for section in sections if section in _OWN}
+    return sorted(lines, key=lambda line: line.partition("  ")[0] not in own)
 
 
 def _joined(lines: Iterable[str]) -> Iterator[str]:

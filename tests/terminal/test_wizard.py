@@ -9,15 +9,17 @@ import pytest
 
 import recipes
 from recipes.user_names import Called, Names
-from screens import looking
+from screens import answers, looking, previewing
 from screens.answers import Answers, Intent
 from screens.previewing import Previewer
 from screens.submission import SubmissionStep
 from screens.widgets.field import Field
 from wizard import accounthints, journal
+from wizard.changes import JoinGroup, WriteFile
 from wizard.errors import HostError, PolicyError
 from wizard.events import Event
 from wizard.journal import State
+from wizard.plan import Plan
 from wizard.policy import (
     Authorization,
     AuxpropSasldb,
@@ -31,7 +33,6 @@ from wizard.policy import (
 if TYPE_CHECKING:
     from screens.answers import Situation
     from tests.terminal.site import Driver, Site
-    from wizard.plan import Plan
 
 
 async def to_review(at: Driver, said: str = "1 change") -> None:
@@ -194,6 +195,27 @@ def test_what_is_set_by_the_submission_page_includes_the_realm(site: Site) -> No
     assert any("example.org" in line for line in found.lines)
 
 
+def test_what_is_set_by_a_page_that_the_later_ones_need(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def plan(situation: Situation, policy: Policy, answers: Answers) -> Plan:
+        if policy.submission and not policy.tls:
+            raise PolicyError("tls.source", "needs a certificate")
+        group = JoinGroup("postfix", "sasl", reason="")
+        sections = {"smtpd.conf": policy.backend, "main.cf": policy.tls, "master.cf": policy.submission}
+        written = tuple(
+            WriteFile(f"/etc/{name}", None, f"{name} = x\n".encode(), reason="")
+            for name, there in sections.items()
+            if there
+        )
+        return Plan(policy, policy, (group, *written), ())
+
+    monkeypatch.setattr(previewing, "planned", plan)
+    situation = looking.look(site.root)
+    proposed = answers.start(situation, Intent.SUBMISSION)
+    previewer = Previewer(situation)
+    assert previewer.preview(proposed, ("tls",)).lines == ("main.cf  + main.cf = x",)
+    assert previewer.preview(proposed, SubmissionStep.sections).lines == ("master.cf  + master.cf = x",)
+
+
 def test_another_back_end_begins_with_its_own_mechanisms(site: Site) -> None:
     async def script(at: Driver) -> None:
         await at.see("Set up authenticated submission")
@@ -224,6 +246,51 @@ def test_what_is_impossible_says_why(site: Site) -> None:
         await at.see("Not possible here", "SCRAM-SHA-256", "saslauthd")
         await at.press("tab", "down", "space")
         assert at.answers.policy.mechanisms == Mechanisms()
+
+    site.drive(script)
+
+
+def test_a_field_that_is_right_again_is_planned_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(situation: Situation, policy: Policy, answers: Answers) -> Plan:
+        raise PolicyError("smarthost.host", "can't be reached")
+
+    async def script(at: Driver) -> None:
+        await _to_smarthost(at)
+        await at.type("relay.example.net")
+        await at.see("Will set")
+        await at.press("tab", "end", "0", "0", "0")
+        await at.see("must be a number from 1 to 65535")
+        await at.press("backspace", "backspace", "backspace")
+        await at.see("Will set", "example.conf")
+        monkeypatch.setattr("screens.previewing.planned", refuse)
+        await at.press("home", "1", "backspace")
+        await at.see("✗ can't be reached", "see Host")
+        await at.press("home", "9", "9")
+        await at.see("must be a number from 1 to 65535")
+        await at.press("backspace", "backspace")
+        await at.see("✗ can't be reached", "see Host")
+
+    site.drive(script)
+
+
+def test_a_problem_without_a_field_is_said_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(situation: Situation, policy: Policy, answers: Answers) -> Plan:
+        raise PolicyError("smarthost.password_file", f"must be given{' and given' * length}")
+
+    length = 0
+    monkeypatch.setattr("screens.previewing.planned", refuse)
+
+    async def script(at: Driver) -> None:
+        nonlocal length
+        await at.see("Set up authenticated submission")
+        await at.press("enter")
+        text = await at.see("✗ Password file, on the page Smarthost: must be given")
+        assert text.count("must be given") == 1
+        length = 50
+        await at.press("enter")
+        await at.see("of 10 Mechanisms", "... pagedown shows all of it")
+        await at.press("pagedown")
+        assert at.text.count("must be given") == 2
 
     site.drive(script)
 
