@@ -27,14 +27,14 @@ def password_field(key: str = "account.password") -> Field:
     return Field(label(key), key, needed=True, secret=True, check=printable_problem, id="password")
 
 
-def again(password: Field) -> Field:
+def again(password: Field, *, needed: bool = True) -> Field:
     """Ask for the ``password`` once more, for nobody sees what is typed."""
 
     def differs(text: str) -> str | None:
         return None if text == password.value else "is another one than above"
 
     key = "account.again"
-    return Field(label(key), key, needed=True, secret=True, check=differs, id="again")
+    return Field(label(key), key, needed=needed, secret=True, check=differs, id="again")
 
 
 def new_name_problem(name: str) -> str | None:

@@ -9,7 +9,7 @@ from textual import on, work
 from textual.message import Message
 
 from screens import account_work
-from screens.account_fields import new_name_problem, printable_problem
+from screens.account_fields import again, new_name_problem, printable_problem
 from screens.answers import NewAccount
 from screens.labels import label
 from screens.widgets.choice_list import ChoiceList
@@ -50,7 +50,8 @@ class AccountsStep(Step):
             yield Words(_MAKE, classes="why")
             yield Words("", id="already", classes="why")
             yield _field("account.new", "", new_name_problem)
-            yield _password("")
+            yield (password := _password(""))
+            yield again(password, needed=False)
             yield ChoiceList((), many=True, topic="account.new", id="made")
         else:
             yield Words(_TRY, classes="why")
@@ -92,7 +93,8 @@ class AccountsStep(Step):
         if why:
             return Missing(why, "account.user")
         if bool(name) == bool(password):
-            return None
+            unsure = [field for field in self.query("#again").results(Field) if password and not field.value]
+            return Missing("must not be empty", unsure[0].key) if unsure else None
         empty = self.query_one("#password" if name else "#name", Field)
         return Missing("must not be empty", empty.key)
 
@@ -127,7 +129,7 @@ class AccountsStep(Step):
         return True
 
 
-_MAKE = "Accounts to make after applying: name, password, enter; then the next one. None is fine too."
+_MAKE = "Accounts to make after applying: name, password twice, enter; then the next one. None is fine too."
 _TRY = "An account to try the log-in with. Leave it empty, and the tests skip logging in."
 
 
