@@ -154,7 +154,7 @@ def _notes(wanted: Wanted) -> Iterator[Note]:
     if wanted.backend(Saslauthd).cache and wanted.given.backend:
         yield Note(
             "saslauthd remembers who logged in (-c): a locked user or an old password gets in for up to "
-            "8 hours; backend.cache = false asks every time"
+            "8 hours; cache = false below [backend] in a policy file asks every time"
         )
 
 

@@ -110,7 +110,7 @@ class WizardScreen(Screen[int]):
             yield Words("", id="steps", fixed=True)
             yield Container(Words("Looking at this host ...", classes="waiting"), id="body")
         yield WillSet()
-        yield Words("^Q quit", id="hints", fixed=True)
+        yield Words("^Q quit", id="hints")
 
     # the host
 

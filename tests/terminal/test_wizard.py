@@ -28,6 +28,8 @@ from wizard.policy import (
     SaslauthdPam,
     SmarthostTls,
     Submission,
+    Tls,
+    TlsSource,
 )
 
 if TYPE_CHECKING:
@@ -374,6 +376,9 @@ def test_what_the_engine_refuses_is_said_by_its_field(site: Site, monkeypatch: p
 
     monkeypatch.setattr("screens.previewing.planned", refuse)
 
+    for name in "xy":
+        site.root.path(f"/{name}").touch()
+
     async def script(at: Driver) -> None:
         await at.see("Set up authenticated submission")
         await at.press("enter", "ctrl+n", "ctrl+n")
@@ -396,6 +401,39 @@ def test_each_change_of_answer_says_what_it_would_set(site: Site) -> None:
     site.drive(script)
 
 
+def test_a_certificate_that_is_not_there_is_said_at_once(site: Site) -> None:
+    async def script(at: Driver) -> None:
+        await at.see("Set up authenticated submission")
+        await at.press("enter", "ctrl+n", "ctrl+n")
+        await at.see("of 10 TLS")
+        await at.press("up", "space", "tab")
+        await at.type("/x")
+        await at.see("there is no such file")
+
+    site.drive(script)
+
+
+def test_files_in_force_are_kept_and_nothing_is_asked_of_them(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = Tls(TlsSource.FILES, "/etc/x.pem", "/etc/x.key")
+    found = looking.look(site.root)
+    overview = replace(found.overview, certificate="mail.example.net, self-signed")
+    in_force = replace(found.in_force, policy=Policy(tls=files))
+    monkeypatch.setattr(looking, "look", lambda _: replace(found, overview=overview, in_force=in_force))
+
+    async def script(at: Driver) -> None:
+        await at.see("Set up authenticated submission")
+        await at.press("enter", "ctrl+n", "ctrl+n")
+        await at.see("of 10 TLS", "(•) Keep               mail.example.net, self-signed")
+        await at.press("enter")
+        await at.see("of 10 Submission")
+        assert at.answers.policy.tls == files
+        assert at.answers.asked.tls is None
+
+    site.drive(script)
+
+
 def test_accounts_are_taken_one_after_the_other(site: Site) -> None:
     async def script(at: Driver) -> None:
         await at.see("Set up authenticated submission")
@@ -409,6 +447,11 @@ def test_accounts_are_taken_one_after_the_other(site: Site) -> None:
             await at.press("tab")
             await at.type("pw")
             await at.press("enter")
+            await at.see("must not be empty")
+            await at.type("px")
+            await at.press("enter")
+            await at.see("is another one than above")
+            await at.press("backspace", "w", "enter")
             await at.see(f"[x] {name}")
         await at.press("enter")
         await at.see("of 10 Review")
@@ -586,7 +629,8 @@ def test_every_size_shows_every_page(site: Site, size: tuple[int, int]) -> None:
         while "Review" not in at.text.splitlines()[0]:
             await at.press("ctrl+n")
         await at.see("1 change,")
-        assert ("Mechanisms" in at.text) is (size[0] >= 100)  # the list of steps
+        assert ("✓ Mechanisms" in at.text) is (size[0] >= 100)  # the list of steps
+        await at.see("F1 help")
 
     site.drive(script, size)
 
