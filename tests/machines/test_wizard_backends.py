@@ -239,10 +239,17 @@ def test_from_nothing_by_keys(boot: Boot, join: Callable[..., tuple[str, ...]], 
         _next(terminal, "Smarthost", "Accounts")
         _name_account(terminal, way.makes or way.user)
         if way.makes:
+            terminal.press("tab")
+            time.sleep(0.3)
+            terminal.send(PASSWORD)
             terminal.press("enter")
             terminal.expect("will be made")
         _next(terminal, "Review")
-        terminal.expect(r"\s+".join(way.warned.split()), timeout=60)
+        terminal.expect(r"\d+ changes,", timeout=60)
+        if way.warned:
+            terminal.press("w")
+            terminal.expect(r"[\s│]+".join(way.warned.split()))
+            terminal.press("escape")
         _apply(terminal)
         _next(terminal, "Card")
         terminal.press("enter")
