@@ -38,6 +38,7 @@ PARAMETERS = {  # main.cf parameter: what it may become
 }
 PORTS = {"25": {"smtp", "25"}, "587": {"submission", "587"}, "465": {"submissions", "smtps", "465"}}
 USERS_ONLY = "permit_sasl_authenticated,reject"
+_SECURITY = {"noanonymous", "noanonymous, noplaintext", "noanonymous,noplaintext"}
 OPTIONS = {  # master.cf option, on which ports: what it may become
     "smtpd_sasl_auth_enable": ({"587", "465"}, {"yes"}),
     "smtpd_tls_wrappermode": ({"587", "465"}, {"yes", "no"}),
@@ -47,7 +48,7 @@ OPTIONS = {  # master.cf option, on which ports: what it may become
     "smtpd_recipient_restrictions": ({"587", "465"}, {USERS_ONLY}),
     "smtpd_sasl_type": ({"587", "465", "25", ""}, {"cyrus"}),
     "smtpd_sasl_path": ({"587", "465", "25", ""}, {"smtpd"}),
-    "smtpd_sasl_security_options": ({"587", "465", "25", ""}, {"noanonymous", "noanonymous, noplaintext"}),
+    "smtpd_sasl_security_options": ({"587", "465", "25", ""}, _SECURITY),
     "smtpd_sasl_tls_security_options": ({"587", "465", "25", ""}, {"noanonymous"}),
     "broken_sasl_auth_clients": ({"587", "465", "25", ""}, {"no"}),
 }
@@ -86,6 +87,16 @@ def port(service: str) -> str:
     return next((p for p, names in PORTS.items() if kind == "inet" and name.rsplit(":")[-1] in names), "")
 
 
+def value_at(case: Case, number: str, parameter: str) -> str:
+    """Return what ``parameter`` is afterwards for the service on the port ``number``."""
+    services = {name.rpartition("/")[0] for name in case.seen("after", "services")}
+    options, parameters = case.seen("after", "options"), case.seen("after", "parameters")
+    # behind postscreen another one answers
+    behind = "smtpd/pass" if number == "25" else ""
+    own = (f"{service}/{parameter}" for service in services if port(service) == number or service == behind)
+    return next((options[name] for name in own if name in options), parameters[parameter])
+
+
 def wrong(case: Case) -> Iterator[str]:
     """Yield everything that is not as it should be."""
     told = case.told
@@ -122,7 +133,7 @@ def _wrong_parameters(case: Case) -> Iterator[str]:
         if PARAMETERS.get(name) != after:
             yield f"main.cf: {name} was {before!r} and is {after!r}"
     values = case.seen("after", "parameters")
-    level = values["smtpd_tls_security_level"] or {"yes": "may"}.get(values["smtpd_use_tls"])
+    level = value_at(case, "25", "smtpd_tls_security_level") or {"yes": "may"}.get(values["smtpd_use_tls"])
     if values["smtpd_sasl_type"] != "cyrus" or level != "may":
         yield f"main.cf: not what was asked for: SASL {values['smtpd_sasl_type']}, TLS {level}"
     chain, single = values["smtpd_tls_chain_files"], values["smtpd_tls_cert_file"]
@@ -159,17 +170,19 @@ def _wrong_service(case: Case, number: str) -> Iterator[str]:
     if not found:
         yield f"master.cf: nothing on port {number}"
         return
-    options, parameters = case.seen("after", "options"), case.seen("after", "parameters")
 
     def value(name: str) -> str:
-        return next((options[f"{s}/{name}"] for s in found if f"{s}/{name}" in options), parameters[name])
+        return value_at(case, number, name)
 
     if value("smtpd_sasl_auth_enable") != "yes":
         yield f"port {number}: no AUTH"
     secure = (
         value("smtpd_tls_wrappermode") == "yes" if number == "465" else value("smtpd_tls_auth_only") == "yes"
     )
-    if (value("smtpd_tls_wrappermode") == "yes") != (number == "465"):
+    # what somebody has set for that very service stays, and is named
+    before = case.seen("before", "options")
+    kept = number == "587" and any(before.get(f"{s}/smtpd_tls_wrappermode") == "yes" for s in found)
+    if (value("smtpd_tls_wrappermode") == "yes") != (number == "465" or kept):
         yield f"port {number}: TLS from the start is wrong here, or missing"
     if not secure and value("smtpd_tls_security_level") != "encrypt":
         yield f"port {number}: AUTH without TLS"

@@ -293,7 +293,9 @@ def test_who_can_log_in_today_is_not_sent_to_where_nobody_answers(boot: Boot, ad
     refused = try_to_apply(machine, policy(dovecot(address, configure=False), chroot), *ACCOUNT)
     assert refused.status == 2
     assert f"backend.address: nobody answers at {address} yet ({why}" in refused.stderr
-    assert "Write at the end of /etc/dovecot/dovecot.conf:" in refused.stderr
+    elsewhere = "example.org" in address
+    place = "into /etc/dovecot/local.conf there" if elsewhere else "at the end of /etc/dovecot/dovecot.conf"
+    assert f"Write {place}:" in refused.stderr
 
 
 def test_a_rehearsal_has_a_dovecot_of_its_own(boot: Boot) -> None:

@@ -225,7 +225,7 @@ def test_a_port_that_another_program_has(host: Machine) -> None:
     before = host.run(_SEEN).stdout
     done = host.run([word for word in _APPLY if word != "--no-test"], check=False, timeout=200)
     assert (done.status, "everything is as it was before" in done.stdout) == (1, True), done
-    _says_it_once(done, "postfix has ended", "Address already in use", "Another program has port 465")
+    _says_it_once(done, "postfix: it does not run", "Address already in use", "Another program has port 465")
     host.run("rm /usr/local/sbin/postfix; systemctl stop taker")
     assert host.run(_SEEN).stdout == before
     _works_again(host)

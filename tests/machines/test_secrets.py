@@ -138,7 +138,8 @@ def test_each_process_gives_them_to_the_right_one_only(machine: Machine) -> None
     machine.run(traced(*_APPLY), timeout=120)
     lines = trace(machine)
     table = "/etc/postfix/.sasl_passwd.postfix-auth-*"
-    assert written_to(lines, RELAY) == {"pipe:*", table, f"{table}.db"}
+    # what leads back knows what was written, so that only that is undone
+    assert written_to(lines, RELAY) == {"pipe:*", table, f"{table}.db", *_undo(machine)}
     _dressed_before_written(lines)
     machine.run(traced(LAUNCHER, "user", "add", "mary", "--password-file", _USER_FILE), timeout=120)
     assert written_to(trace(machine), BY_FILE) == {"pipe:*", _SASLDB}
@@ -208,4 +209,6 @@ def test_the_wizard_keeps_what_was_typed(machine: Machine) -> None:
         terminal.press("ctrl+q")
         assert terminal.wait() == 0
     kept = "/etc/postfix-auth/smarthost.password"
-    _nowhere_else(machine, terminal.transcript.decode(errors="replace"), kept, *_TABLE, _SASLDB)
+    _nowhere_else(
+        machine, terminal.transcript.decode(errors="replace"), kept, *_TABLE, _SASLDB, *_undo(machine)
+    )

@@ -279,11 +279,12 @@ def temporary(found: Path) -> Path:
 
 def sweep(found: Path) -> None:
     """Remove what a killed run has left beside ``found``. Only for the holder of the lock."""
-    start = f".{found.name}.{_MARK}"
+    # Berkeley DB makes a table under a name of its own first
+    starts = (f".{found.name}.{_MARK}", f"__db..{found.name}.{_MARK}")
     with explained(found), suppress(FileNotFoundError):
         # ours, or dressed as the file that they were to become
         us = {os.geteuid(), found.lstat().st_uid} if found.exists() else {os.geteuid()}
-        for left in [item for item in found.parent.iterdir() if item.name.startswith(start)]:
+        for left in [item for item in found.parent.iterdir() if item.name.startswith(starts)]:
             if left.lstat().st_uid in us and not stat.S_ISDIR(left.lstat().st_mode):
                 left.unlink(missing_ok=True)
 
