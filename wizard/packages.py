@@ -56,7 +56,8 @@ def arriving(names: tuple[str, ...]) -> Arriving:
         "-o",
         f"Dir::Cache::srcpkgcache={scratch}/s.bin",
     ]
-    options += ["-o", "APT::Sandbox::User=root"]
+    # apt keeps the reasons of its plans in its log's directory, of those that are only made too
+    options += ["-o", f"Dir::Log={scratch}", "-o", "APT::Sandbox::User=root"]
     if not any(_LISTS.glob("*_Packages*")):
         (scratch / "lists/partial").mkdir(parents=True)
         options += ["-o", f"Dir::State::lists={scratch}/lists"]

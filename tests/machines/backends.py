@@ -132,7 +132,7 @@ def policy(back_end: BackEnd, chroot: Chroot) -> str:
 
 
 def postfix_auth(machine: Machine, *arguments: str, stdin: str = "") -> Result:
-    done = machine.run([LAUNCHER, *arguments], stdin=stdin, timeout=90, check=False)
+    done = machine.run([LAUNCHER, *arguments], stdin=stdin, timeout=300, check=False)
     assert done.status == 0, f"{done.stdout}\n{done.stderr}"
     assert PASSWORD not in done.stdout + done.stderr
     return done

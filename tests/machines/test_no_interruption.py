@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.machines.knocking import knocking
 from tests.machines.machine import LAUNCHER, Machine
 
@@ -47,7 +49,7 @@ def test_what_must_be_restarted_is_said_before_and_measured(machine: Machine) ->
     assert "restart saslauthd" in machine.run([LAUNCHER, "plan", "-p", _FILE]).stdout
     with knocking(machine) as found:
         said = machine.run([LAUNCHER, "apply", "-p", _FILE, "--yes"]).stdout
-    assert "saslauthd was away for 0." in said
+    assert re.search(r"saslauthd was away for \d\.", said)
     # it is only the log-ins that wait: the ports stay open
     assert found.refused == 0
     assert found.silent == 0
