@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wizard.policy import Authorization
-from wizard.steps import Act, Edit, set_for
+from wizard.steps import set_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,11 +21,7 @@ def steps(wanted: Wanted) -> Iterator[Step]:
     """Yield what sets the realm."""
     if wanted.given.authorization is not None:
         domain = wanted.given.authorization.local_domain
-        why = "the realm of a user name without one"
-        edits = tuple(set_for(wanted, _REALM, domain, why))
-        yield from edits
-        if any(isinstance(step, Edit) for step in edits):
-            yield Act("postfix", "reload", why)
+        yield from set_for(wanted, _REALM, domain, "the realm of a user name without one")
 
 
 def read(host: Host) -> Authorization | None:

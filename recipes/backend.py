@@ -9,7 +9,7 @@ from recipes import measured
 from wizard.errors import PolicyError
 from wizard.formats import smtpdconf
 from wizard.sasl import application
-from wizard.steps import Act, Edit, Note, by_hand, set_for
+from wizard.steps import Edit, Note, by_hand, set_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -66,10 +66,7 @@ def steps(wanted: Wanted, recipe: BackendRecipe) -> Iterator[Step]:
     if backend is None:
         return
     why = f"asks the back end {backend.type} (Postfix SASL_README)"
-    edits = tuple(set_for(wanted, "smtpd_sasl_type", recipe.sasl_type, why))
-    yield from edits
-    if any(isinstance(step, Edit) for step in edits):
-        yield Act("postfix", "reload", f"asks the back end {backend.type}")
+    yield from set_for(wanted, "smtpd_sasl_type", recipe.sasl_type, why)
     if recipe.sasl_type == "cyrus":
         yield from _smtpd_conf(wanted, recipe, why)
     yield from recipe.steps(wanted)
@@ -92,8 +89,6 @@ def _smtpd_conf(wanted: Wanted, recipe: BackendRecipe, why: str) -> Iterator[Ste
     for key, value in keys.items():
         if found.keys.get(key) != value or key in smtpdconf.SECRETS:  # owner and mode may be wrong as well
             yield Edit(path, smtpdconf.SetKey(key, value), why)
-        if found.keys.get(key) != value:
-            yield Act("postfix", "reload", "reads smtpd.conf anew")
 
 
 def asked(host: Host) -> str:

@@ -158,8 +158,8 @@ def _refuse_other_accounts(host: Host, path: str, shared: str) -> None:
     content = host.read(shared)
     if content is None or content == host.read(path):
         return
-    both = (set(map(str, Sasldb(each, "", host.root).accounts())) for each in (shared, path))
-    if alone := sorted(next(both) - next(both)):
+    copied, kept = (Sasldb(each, "", host.root).accounts() for each in (shared, path))
+    if alone := [str(account) for account in copied if account not in kept]:
         raise HostError(
             f"{shared} has accounts that {path} lacks: {', '.join(alone)}; one file takes the place of both: "
             f"first cp {shared} {path} if chrooted smtpd has the right ones, or remove {shared}"

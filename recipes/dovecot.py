@@ -16,7 +16,7 @@ from recipes.user_names import Called
 from wizard import check_dovecot, syntax
 from wizard.errors import PolicyError
 from wizard.policy import Dovecot
-from wizard.steps import Act, Edit, Note, set_for
+from wizard.steps import Note, set_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,10 +39,7 @@ def _steps(wanted: Wanted) -> Iterator[Step]:
     if address.startswith(INET):
         yield _over_tcp(wanted.host, address)
     why = "where smtpd finds Dovecot; below the queue directory it is right for chrooted smtpd as well"
-    edits = tuple(set_for(wanted, "smtpd_sasl_path", address, why))
-    yield from edits
-    if any(isinstance(step, Edit) for step in edits):
-        yield Act("postfix", "reload", "asks Dovecot")
+    yield from set_for(wanted, "smtpd_sasl_path", address, why)
 
 
 def _over_tcp(host: Host, address: str) -> Note:

@@ -17,7 +17,7 @@ from wizard.formats import maincf, mastercf, smtpdconf
 from wizard.host import MAIN_CF, MASTER_CF
 from wizard.policy import Mechanisms, Plaintext
 from wizard.sasl import PLAINTEXT, PREFERENCE
-from wizard.steps import Act, Edit, Note, by_hand, set_for
+from wizard.steps import Edit, Note, by_hand, set_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -81,7 +81,6 @@ def _mech_list(wanted: Wanted, offer: tuple[str, ...]) -> Iterator[Step]:
         yield Edit(
             path, smtpdconf.SetKey("mech_list", " ".join(offer)), "offers what the back end can verify"
         )
-        yield Act("postfix", "reload", "reads smtpd.conf anew")
 
 
 def _refuse_dead_ends(wanted: Wanted, offer: tuple[str, ...]) -> None:
@@ -223,7 +222,6 @@ def _strays_inside_tls(wanted: Wanted) -> Iterator[Step]:
         if not wanted.postfix.auth_in_tls_only(service):
             edit = mastercf.SetOption(service.name, service.type, "smtpd_tls_auth_only", "yes")
             yield Edit(MASTER_CF, edit, 'plaintext = "tls-only" holds on this port as well')
-            yield Act("postfix", "reload", f"reads the service {service.name} anew")
 
 
 def _listed_for_libsasl(host: Host) -> tuple[str, ...]:

@@ -51,11 +51,9 @@ def steps(wanted: Wanted) -> Iterator[Step]:
         follows = any(f"${other}" in postfix.parameters.get(name, "") for other in changing)
         if postfix.knows(name) and (current != value or follows):
             yield Edit(MAIN_CF, maincf.SetParameter(name, value), why)
-            yield Act("postfix", "reload", "reads main.cf anew")
         for service in _clients(postfix):
             if service.options.get(name, value) != value:
                 yield Edit(MASTER_CF, mastercf.SetOption(service.name, service.type, name, value), why)
-                yield Act("postfix", "reload", f"reads the service {service.name} anew")
     yield from _warnings(wanted)
 
 

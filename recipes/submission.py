@@ -66,7 +66,6 @@ def steps(wanted: Wanted) -> Iterator[Step]:
             elif service in wanted.postfix.auth_services:
                 why = f"port {_PORT[name]} is not in the policy's list of services"
                 yield Edit(MASTER_CF, mastercf.DisableService(service.name, service.type), why)
-                yield Act("postfix", "reload", "closes the port")
     yield from _out_of_reach(wanted, submission)
     if submission.auth_on_smtp and not wanted.postfix.smtp:
         raise HostError(f"{MASTER_CF}: there is no smtpd on port 25 that could offer AUTH")
@@ -124,7 +123,6 @@ def _new(wanted: Wanted, name: str) -> Iterator[Step]:
     )
     tls = "TLS from the start" if name == "submissions" else "STARTTLS"
     yield Edit(MASTER_CF, service, f"opens port {_PORT[name]} for users, with {tls} and AUTH (RFC 8314)")
-    yield Act("postfix", "reload", f"opens port {_PORT[name]}")
 
 
 def _options(wanted: Wanted, name: str) -> Iterator[tuple[str, str]]:
@@ -194,9 +192,6 @@ def _existing(wanted: Wanted, service: Service, name: str) -> Iterator[Step]:
         column = "y" if choice is ChrootChoice.YES else "n"
         edit = mastercf.SetChroot(service.name, service.type, column)
         yield Edit(MASTER_CF, edit, f"the policy's chroot = {choice.value}")
-        wish["chroot"] = column
-    if wish:
-        yield Act("postfix", "reload", f"reads the service {service.name} anew")
     yield from _kept_refusals(postfix, service, wish)
 
 
@@ -370,7 +365,6 @@ def _smtp(wanted: Wanted, service: Service) -> Iterator[Step]:
         why = "AUTH on port 25, as asked" if submission.auth_on_smtp else "AUTH belongs on 587 and 465"
         edit = mastercf.SetOption(service.name, service.type, "smtpd_sasl_auth_enable", value)
         yield Edit(MASTER_CF, edit, why)
-        yield Act("postfix", "reload", "reads master.cf anew")
     if not submission.auth_on_smtp:
         if on:
             yield from _unguarded_senders(postfix, service)
@@ -380,11 +374,9 @@ def _smtp(wanted: Wanted, service: Service) -> Iterator[Step]:
     elif auth_only := _auth_only(postfix, service, require_tls=submission.require_tls):
         edit = mastercf.SetOption(service.name, service.type, "smtpd_tls_auth_only", auth_only)
         yield Edit(MASTER_CF, edit, _WHY["smtpd_tls_auth_only"])
-        yield Act("postfix", "reload", "reads master.cf anew")
     for name in _DECISIVE:
         if not _lets_users_through(_tokens(postfix, service, name)):
             yield _let_through(postfix, service, name)
-            yield Act("postfix", "reload", f"reads {name} anew")
 
 
 def _auth_only(postfix: Postfix, service: Service, *, require_tls: bool) -> str:

@@ -48,10 +48,8 @@ def steps(wanted: Wanted) -> Iterator[Step]:
             yield from _self_signed(wanted, tls)
         case TlsSource.PRIVATE_CA:
             raise PolicyError("tls.source", 'a private CA is not available yet; use "self-signed" or "files"')
-    edits = (*_levels(wanted, tls.level), *_settings(wanted, tls))
-    yield from edits
-    for path in dict.fromkeys(step.path for step in edits if isinstance(step, Edit)):
-        yield Act("postfix", "reload", f"reads {path.rpartition('/')[2]} anew")
+    yield from _levels(wanted, tls.level)
+    yield from _settings(wanted, tls)
 
 
 _LEVELS = ("none", "may", "encrypt")  # ever stricter
@@ -208,7 +206,6 @@ def _use(wanted: Wanted, certificate: str, key: str) -> Iterator[Step]:
         if _same_files(postfix.value(name), value):
             continue
         yield Edit(MAIN_CF, maincf.SetParameter(name, value), "the certificate that clients will see")
-        yield Act("postfix", "reload", "loads the certificate")
     for service in postfix.smtpd_services:
         own = [name for name in (_CHAIN, _CERT, _KEY) if name in service.options]
         if own:

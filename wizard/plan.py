@@ -83,7 +83,7 @@ def assemble(policy: Policy, whole: Policy, host: Host, steps: Iterable[Step]) -
     edits = [step for step in listed if isinstance(step, Edit)]
     written = tuple(_fold(edits, host))
     others = [step for step in listed if isinstance(step, Change) and not step.done(host.root)]
-    acts = [*(step for step in listed if isinstance(step, Act)), *_read_anew(written)]
+    acts = [*(step for step in listed if isinstance(step, Act)), *_read_anew(edits, written)]
     services = tuple(_services(acts, host, [*others, *written]))
     warnings = [step.text for step in listed if isinstance(step, Note)]
     result = verify(host, edits, {change.path: change.after or b"" for change in written})
@@ -147,10 +147,11 @@ def _rank(change: Change) -> tuple[int, int]:
 _LEAVING = ("stop", "disable")
 
 
-def _read_anew(written: Iterable[WriteFile]) -> Iterator[Act]:
-    """Programs of Postfix that run already know their parameters only from when they were started."""
-    if names := [change.path.rpartition("/")[2] for change in written if change.path in (MAIN_CF, MASTER_CF)]:
-        yield Act("postfix", "reload", f"reads {' and '.join(names)} anew")
+def _read_anew(edits: Iterable[Edit], written: Iterable[WriteFile]) -> Iterator[Act]:
+    """Programs of Postfix that run already know their settings only from when they were started."""
+    theirs = {MAIN_CF, MASTER_CF} | {one.path for one in edits if isinstance(one.edit, smtpdconf.Edit)}
+    if names := [change.path.rpartition("/")[2] for change in written if change.path in theirs]:
+        yield Act("postfix", "reload", f"reads {', '.join(names)} anew")
 
 
 def _services(acts: Sequence[Act], host: Host, work: Sequence[Change]) -> Iterator[Change]:
