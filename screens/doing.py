@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 from screens import typed_passwords
 from screens.previewing import planned
 from wizard import accounthints, accountplaces, accounts, applying, engine, logtail, rehearsal, verify
-from wizard.checks import Stage
 from wizard.choices import owns_accounts
 from wizard.errors import HostError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from screens.answers import Answers, NewAccount, Situation
     from wizard.applying import Handle
     from wizard.checks import Check, Result
     from wizard.events import Event
-    from wizard.loglines import Line
     from wizard.logtail import Follower
     from wizard.plan import Plan
 
@@ -132,25 +130,3 @@ def log(situation: Situation) -> Follower:
     host = situation.host
     where = host.postfix.value("maillog_file") if host.postfix else ""
     return logtail.Follower(logtail.discover(host.root, where), host.root)
-
-
-def lines_of(result: Result, results: Iterable[Result], lines: Sequence[Line]) -> list[int]:
-    """Return which of the ``lines`` of the log, by their numbers, the test with this ``result`` caused.
-
-    Those before it are not, for the tests of each run call from the same addresses. saslauthd names no
-    client: what it says counts for every log-in that was refused meanwhile.
-    """
-    if result.skipped:
-        return []
-    attribution = logtail.Attribution({each.source_address for each in results if each.source_address})
-    return [
-        number
-        for number, (line, owner) in enumerate(attribution.of(lines))
-        if line.time >= result.started and (owner == result.source_address or _overheard(line, result))
-    ]
-
-
-def _overheard(line: Line, result: Result) -> bool:
-    stage = result.check.stage
-    refused = stage is Stage.WRONG_PASSWORDS or (stage is Stage.LOGINS and not result.ok)
-    return refused and line.program == "saslauthd" and line.time <= result.ended

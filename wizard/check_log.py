@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wizard import explain, logtail
+from wizard.check_run import Stage
 from wizard.loglines import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Self
 
     from wizard.checks import Result
@@ -115,6 +116,28 @@ class RunLog:
             problem = explain.explain(line)
             if problem and problem.severity in _SERIOUS:
                 yield problem
+
+
+def caused_by(result: Result, results: Iterable[Result], lines: Sequence[Line]) -> list[int]:
+    """Return which of the ``lines`` of the log, by their numbers, the test with this ``result`` caused.
+
+    Those before it are not, for the tests of each run call from the same addresses. saslauthd names no
+    client: what it says counts for every log-in that was refused meanwhile.
+    """
+    if result.skipped:
+        return []
+    attribution = logtail.Attribution({each.source_address for each in results if each.source_address})
+    return [
+        number
+        for number, (line, owner) in enumerate(attribution.of(lines))
+        if line.time >= result.started and (owner == result.source_address or _overheard(line, result))
+    ]
+
+
+def _overheard(line: Line, result: Result) -> bool:
+    stage = result.check.stage
+    refused = stage is Stage.WRONG_PASSWORDS or (stage is Stage.LOGINS and not result.ok)
+    return refused and line.program == "saslauthd" and line.time <= result.ended
 
 
 def _words(problem: explain.Problem) -> str:

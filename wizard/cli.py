@@ -308,7 +308,7 @@ def _log(file: Path | None) -> BinaryIO:
     try:
         return file.open("rb")
     except OSError as error:
-        elsewhere = "; without rsyslog it is in the journal: journalctl -b | postfix-auth explain"
+        elsewhere = "; without rsyslog it is in the journal: journalctl -S -1h | postfix-auth explain"
         raise PolicyError("FILE", f"{file}: {error.strerror}{elsewhere}") from None
 
 

@@ -11,6 +11,7 @@ from textual.worker import get_current_worker
 
 from screens import doing
 from screens.widgets.pane import MOST_LINES, Pane
+from wizard.check_log import caused_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,7 +69,7 @@ class MailLog(Pane):
         self.mark(self._caused())
 
     def _caused(self) -> list[int]:
-        return doing.lines_of(self._looked_at, self._results, self._log) if self._looked_at else []
+        return caused_by(self._looked_at, self._results, self._log) if self._looked_at else []
 
     @property
     def caused(self) -> Iterator[str]:

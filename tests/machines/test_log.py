@@ -202,7 +202,7 @@ def test_a_log_that_is_not_there_is_said_to_be_in_the_journal(machine: Machine) 
         done = machine.run([LAUNCHER, "explain", file], check=False)
         assert (done.status, done.stdout) == (2, "")
         assert done.stderr.startswith(f"postfix-auth: FILE: {file}: {why}")
-        assert "journalctl -b | postfix-auth explain" in done.stderr
+        assert "journalctl -S -1h | postfix-auth explain" in done.stderr
 
 
 def test_what_breaks_is_explained(machine: Machine) -> None:
