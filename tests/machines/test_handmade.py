@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.machines import mail_clients
+from tests.machines.handmade import LOCKED, OWN_ACCOUNTS, PASSWORD, POLICY, USER, apply, by_hand, postfix_auth
 from tests.machines.images import Debian, Kind
 from tests.machines.machine import LAUNCHER, STRANGER
 from tests.machines.mail_clients import SERVER, Login
@@ -16,37 +17,7 @@ if TYPE_CHECKING:
     from tests.machines.conftest import Boot
     from tests.machines.machine import Machine
 
-USER, LOCKED, PASSWORD = "joe", "eve", "correct horse"
-POLICY = f"""
-[backend]
-type = "saslauthd-pam"
-[mechanisms]
-[tls]
-source = "self-signed"
-names = ["{SERVER}"]
-[submission]
-"""
 _GROUP = POLICY.replace("[mechanisms]", 'allowed_groups = ["mail_login"]\n[mechanisms]')
-_ACCOUNTS = f"for name in {USER} {LOCKED}; do useradd $name; echo $name:'{PASSWORD}' | chpasswd; done\n"
-_PATH = "/root/policy.toml"
-
-
-def by_hand(machine: Machine, script: str) -> None:
-    """Let somebody set the machine up who knows only a howto; its name is that of a stranger afterwards."""
-    mail_clients.face_the_world(machine)
-    machine.run(["sh", "-euc", _ACCOUNTS + script])
-
-
-def postfix_auth(machine: Machine, *arguments: str, policy: str = "", status: int = 0) -> str:
-    machine.write_file(_PATH, policy)
-    given = ["-p", _PATH] if policy else []
-    done = machine.run([LAUNCHER, *arguments, *given], timeout=90, check=False)
-    assert done.status == status, f"{done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
-
-
-def apply(machine: Machine, policy: str) -> str:
-    return postfix_auth(machine, "apply", "--yes", policy=policy)
 
 
 def sends(machine: Machine, login: Login, sender: str) -> bool:
@@ -114,7 +85,6 @@ def test_a_port_of_its_own_stays_alive_and_takes_no_password_in_the_clear(machin
     assert "Nothing to do" in apply(machine, POLICY)
 
 
-_SASLDB = POLICY.replace("saslauthd-pam", "auxprop-sasldb")
 _TWICE = """
 cat >>/etc/postfix/master.cf <<'END'
 submission inet n - y - - smtpd
@@ -130,9 +100,9 @@ postfix reload
 def test_of_a_service_that_is_there_twice_the_last_counts_and_both_go(machine: Machine) -> None:
     by_hand(machine, _TWICE)
     assert "Port 587 STARTTLS required, no AUTH" in " ".join(postfix_auth(machine, "status").split())
-    apply(machine, _SASLDB)
-    assert "Nothing to do" in apply(machine, _SASLDB)
-    apply(machine, f'{_SASLDB}services = ["submissions"]\n')
+    apply(machine, OWN_ACCOUNTS)
+    assert "Nothing to do" in apply(machine, OWN_ACCOUNTS)
+    apply(machine, f'{OWN_ACCOUNTS}services = ["submissions"]\n')
     assert not machine.run(["ss", "-Hltn", "sport = :587"]).stdout
 
 
@@ -157,7 +127,7 @@ def test_a_certificate_made_by_hand_stays_until_another_is_asked_for(machine: Ma
     before = machine.run("postconf -n | grep _tls_.*_file; md5sum /etc/postfix/tls/*").stdout
     apply(machine, found)
     assert machine.run("postconf -n | grep _tls_.*_file; md5sum /etc/postfix/tls/*").stdout == before
-    apply(machine, _SASLDB)
+    apply(machine, OWN_ACCOUNTS)
     shown = machine.run(
         f"openssl s_client -connect {SERVER}:465 </dev/null | openssl x509 -noout -ext subjectAltName"
     )
@@ -407,138 +377,3 @@ def test_what_turns_strangers_away_holds_for_users_only_where_they_are_used_to_i
     assert not mail_clients.relays(machine, 587)
     assert machine.run("postconf -P submissions/inet/smtpd_client_restrictions").stdout == ""
     assert "Nothing to do" in apply(machine, POLICY)
-
-
-OWN_ACCOUNTS = POLICY.replace("saslauthd-pam", "auxprop-sasldb")
-_KEEP = "cp -p /etc/postfix/main.cf /etc/postfix/master.cf /root"
-_AGAIN = "cp -p /root/main.cf /root/master.cf /etc/postfix && postfix reload"
-_OPTION = "submission/inet/smtpd"
-_HIDING = f"postconf -P {_OPTION}_sasl_security_options=noplaintext,noanonymous"
-#: What somebody does to one service by hand, and what is said of it.
-_DIFFERENT = (
-    (
-        "postconf -P smtp/inet/smtpd_sasl_auth_enable=yes",
-        "the service submission/inet offers AUTH inside TLS only, others in clear as well",
-    ),
-    (
-        (
-            f"postconf -P {_OPTION}_enforce_tls=yes && postconf -e smtpd_tls_security_level= && "
-            f"postconf -PX {_OPTION}_tls_security_level {_OPTION}_tls_auth_only"
-        ),
-        'plaintext = "tls-only"',
-    ),
-    (_HIDING, "the service submission/inet has smtpd_sasl_security_options = noplaintext,noanonymous"),
-    (f"{_HIDING} && postconf -MX submissions/inet", 'plaintext = "never"'),
-    (
-        (
-            "postconf -P smtp/inet/smtpd_sasl_auth_enable=yes smtp/inet/smtpd_tls_auth_only=yes "
-            f"{_OPTION}_sasl_type=dovecot {_OPTION}_sasl_path=private/auth"
-        ),
-        "the service submission/inet has smtpd_sasl_type = dovecot",
-    ),
-    ("postconf -P smtp/inet/smtpd_tls_security_level=none", 'level = "none"'),
-    (f"postconf -P {_OPTION}_tls_wrappermode=yes", "submission/inet speaks TLS from the start"),
-    (
-        (
-            "postconf -e 'smtpd_sasl_local_domain = $myhostname' && "
-            f"postconf -P '{_OPTION}_sasl_local_domain=$myhostname'"
-        ),
-        f'local_domain = "{SERVER}"',
-    ),
-    ("postconf -e smtpd_sasl_local_domain=my_realm", "set by hand: authorization.local_domain is my_realm"),
-)
-
-
-def clear_offers(machine: Machine, port: int) -> str:
-    """What the server says before TLS."""
-    return machine.run(["swaks", "--server", f"{SERVER}:{port}", "--quit-after", "EHLO"], check=False).stdout
-
-
-def test_what_is_read_back_of_services_that_differ_changes_none_of_them(machine: Machine) -> None:
-    by_hand(machine, "true")
-    apply(machine, OWN_ACCOUNTS)
-    machine.run(_KEEP)
-    for script, told in _DIFFERENT:
-        machine.run(f"{script} && postfix reload")
-        policy = postfix_auth(machine, "policy")
-        assert told in policy, policy
-        assert "Nothing to do" in postfix_auth(machine, "plan", policy=policy), policy
-        machine.run(_AGAIN)
-
-
-def test_less_is_asked_only_where_every_service_has_more(machine: Machine) -> None:
-    by_hand(machine, "true")
-    apply(machine, OWN_ACCOUNTS)
-    machine.run("postconf -P smtp/inet/smtpd_sasl_auth_enable=yes && postfix reload")
-    loose = '[mechanisms]\nplaintext = "always"\n[submission]\nrequire_tls = false\nauth_on_smtp = true\n'
-    assert "submission/inet offers AUTH inside TLS only" in apply(machine, loose)
-    assert "AUTH" in clear_offers(machine, 25)
-    assert "AUTH" not in clear_offers(machine, 587)
-    apply(machine, loose.replace("auth_on_smtp = true", ""))
-    assert "AUTH" not in clear_offers(machine, 25)
-    assert "PLAIN" in clear_offers(machine, 587)
-    assert "Nothing to do" in apply(machine, loose.replace("auth_on_smtp = true", ""))
-    apply(machine, '[mechanisms]\nplaintext = "tls-only"\n[submission]\n')
-    assert "AUTH" not in clear_offers(machine, 587)
-
-
-def test_the_level_of_port_25_is_that_of_port_25_alone(machine: Machine) -> None:
-    by_hand(machine, "true")
-    apply(machine, OWN_ACCOUNTS)
-    machine.run(f"postconf -PX {_OPTION}_tls_security_level; postconf -P {_OPTION}_tls_auth_only=yes")
-    for level, offered in (("none", False), ("encrypt", True), ("may", True)):
-        policy = f'[tls]\nsource = "keep"\nlevel = "{level}"\n[submission]\n'
-        apply(machine, policy)
-        assert ("STARTTLS" in clear_offers(machine, 25)) == offered
-        submission = clear_offers(machine, 587)
-        assert "STARTTLS" in submission
-        assert "AUTH" not in submission
-        assert machine.run(f"postconf -h -P {_OPTION}_tls_security_level").stdout == "may\n"
-        assert "Nothing to do" in apply(machine, policy)
-
-
-def test_users_get_in_where_lists_refuse_too_early_or_nobody(machine: Machine) -> None:
-    by_hand(machine, "true")
-    apply(machine, OWN_ACCOUNTS)
-    machine.run(_KEEP)
-    for script in (
-        (
-            f"postconf -P {_OPTION}_client_restrictions=permit_sasl_authenticated,reject"
-            f" {_OPTION}_relay_restrictions= {_OPTION}_recipient_restrictions="
-        ),
-        (
-            "postconf -e smtpd_delay_reject=no && "
-            f"postconf -P {_OPTION}_client_restrictions=permit_mynetworks,reject"
-        ),
-    ):
-        machine.run(f"{script} && postfix reload")
-        assert "everything is applied" in apply(machine, "[submission]\n")
-        assert "Nothing to do" in apply(machine, "[submission]\n")
-        machine.run(_AGAIN)
-
-
-def test_what_no_policy_can_say_is_named_and_the_rest_is_a_policy(machine: Machine) -> None:
-    by_hand(machine, "true")
-    assert "backend.type: must be given" in postfix_auth(
-        machine, "plan", policy='[tls]\nsource = "keep"\n[submission]\n', status=2
-    )
-    # without a certificate, as on Debian 13, all of it is a comment
-    untouched = "# in force:\n" + postfix_auth(machine, "policy")
-    assert "Nothing to do" in postfix_auth(machine, "plan", policy=untouched)
-    apply(machine, POLICY)
-    conf = "/etc/postfix/sasl/smtpd.conf"
-    machine.run(f"cp -p {conf} /etc/default/saslauthd /root")
-    for script, told in (
-        ("sed -i 's/^THREADS=.*/THREADS=100/' /etc/default/saslauthd", "backend.threads is 100"),
-        (f"sed -i 's/^mech_list.*/mech_list: PLAIN SRP/' {conf}", "mechanisms.offer is PLAIN SRP"),
-        (f"sed -i 's/saslauthd$/authdaemond/' {conf}", "passwords are checked by authdaemond"),
-        (
-            "sed -i 's/^MECHANISMS=.*/MECHANISMS=httpform/' /etc/default/saslauthd",
-            "passwords are checked by saslauthd by way of httpform",
-        ),
-    ):
-        machine.run(script)
-        policy = postfix_auth(machine, "policy")
-        assert f"# set by hand: {told}" in policy, policy
-        assert "Nothing to do" in postfix_auth(machine, "plan", policy=policy), policy
-        machine.run(f"cp -p /root/smtpd.conf {conf}; cp -p /root/saslauthd /etc/default")
