@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from wizard import drift, journal, keeper, lock, services
 from wizard.changes import KINDS, InstallPackages, WriteFile, codec
+from wizard.changes.serving import RUNNING
 from wizard.doing_words import doing
 from wizard.errors import WizardError, unforeseen
 from wizard.events import Teller
@@ -138,9 +139,14 @@ class Applier:
                 change.check(self.root)
 
     def _make(self, changes: Sequence[Change]) -> None:
+        # a reboot in the middle starts services with the new files, whether or not their own step is reached
+        for change in changes:
+            if isinstance(change, RUNNING):
+                self.checkpoint.record(change.capture(self.root))
         for number, change in enumerate(changes, 1):
             self.tell("step", doing(change.kind, change.target), number, len(changes))
-            self.checkpoint.record(change.capture(self.root))
+            if not isinstance(change, RUNNING):
+                self.checkpoint.record(change.capture(self.root))
             if gap := change.apply(self.root):
                 self.tell("gap", gap)
 

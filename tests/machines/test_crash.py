@@ -145,17 +145,25 @@ def _difference(before: str, now: str) -> list[str]:
     return sorted(set(before.splitlines()) ^ set(now.splitlines()))
 
 
+_RUNNING = "ps -eo args= | grep '[s]aslauthd' | sort -u; ss -Hltn | awk '{print $4}' | sort -u"
+
+
 def test_the_power_fails(machine: Machine) -> None:
+    """What boots in between runs with the new files; afterwards it runs with those of before again."""
     machine.write_file(_FILE, _POLICY)
     machine.write_file("/root/password", "relay secret\n", mode=0o600)
-    before = machine.run(_SEEN).stdout
-    for step in (1, 4, 7, 10, 13):
-        with machine.interactive([LAUNCHER, "apply", "-p", _FILE, "--yes", "--no-test"]) as terminal:
-            terminal.expect(rf"\[{step}/\d+\]")
+    for first in ("true", "systemctl enable --now saslauthd"):
+        machine.run(first)
+        before, running = machine.run(_SEEN).stdout, machine.run(_RUNNING).stdout
+        starts = [point for point in _points(machine, "apply") if point[0] == "vfork"]
+        _recover(machine, before, "applied")
+        for point in (starts[0], starts[len(starts) // 2], *starts[-3:]):
+            _run(machine, "apply", *_kill_at(*point))
             machine.kill()
-        machine.boot()
-        machine.wait_for_port(25)
-        _recover(machine, before, f"power lost at step {step}")
+            machine.boot()
+            machine.wait_for_port(25)
+            _recover(machine, before, f"power lost at {point}")
+            assert machine.run(_RUNNING).stdout == running, point
 
 
 #: What dpkg and apt know, and what debconf was told.

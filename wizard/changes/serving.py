@@ -161,6 +161,10 @@ class StopService(ServiceChange):
         services.stop(self.service)
 
 
+#: The changes to what runs now; a boot does the same to a service, as soon as its files are written.
+RUNNING = (StartService, RestartService, ReloadService, StopService)
+
+
 @dataclass(frozen=True, slots=True)
 class DisableService(ServiceChange):
     """Let a service no longer start at boot."""
