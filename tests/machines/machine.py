@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -158,12 +159,17 @@ class Machine(Inside):
         ]  # fmt: skip
 
     def _find_init(self) -> bool:
-        """Find the machine's process 1, but only once it has left this host's file system."""
+        """Find the machine's process 1, but only once it has left this host's file system.
+
+        While it starts, a child of systemd-nspawn that is not it, and soon ends, may be there.
+        """
         assert self._nspawn is not None
         try:
             nspawn = psutil.Process(self._nspawn.pid).children()[0]  # of nsenter
             self.pid = nspawn.children()[0].pid
-            return Path(f"/proc/{self.pid}/root/etc/machine-id").read_text().strip() == self._id
+            process = Path(f"/proc/{self.pid}")
+            first = re.search(r"^NSpid:.*\t1$", (process / "status").read_text(), re.MULTILINE)
+            return bool(first) and (process / "root/etc/machine-id").read_text().strip() == self._id
         except (OSError, IndexError, psutil.NoSuchProcess):
             return False
 

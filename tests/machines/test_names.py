@@ -61,7 +61,6 @@ def test_whoever_types_what_the_card_says_is_let_in(boot: Boot) -> None:
 def _the_policy_sets_the_realm(machine: Machine) -> None:
     """Begin with system accounts that are found by their bare names only: a realm must not lock them out."""
     _apply(machine, "saslauthd-pam")
-    machine.run(_TURN)
     assert not _let_in_as_foretold(machine, "saslauthd-pam").cut
     said = _apply(machine, "saslauthd-pam", _DOMAIN)
     assert "pat@anything gets in too" in said
