@@ -6,19 +6,18 @@ A new service gets the overrides that Debian's and upstream's own example gives 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from recipes import authorization, brought_back, chroot, ports
+from recipes import authorization, brought_back, chroot, ports, restrictions
 from recipes.tls import certificate_files
 from wizard.errors import HostError, PolicyError
-from wizard.formats import maincf, mastercf
-from wizard.host import MAIN_CF, MASTER_CF
+from wizard.formats import mastercf
+from wizard.host import MASTER_CF
 from wizard.policy import ChrootChoice, Submission
 from wizard.steps import Act, Edit, Note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from wizard.host import Host
     from wizard.postfix import Postfix, Service
@@ -26,26 +25,6 @@ if TYPE_CHECKING:
 
 NAMES = ("submission", "submissions")
 _PORT = {"submission": "587", "submissions": "465"}
-_USERS = "permit_sasl_authenticated"
-_ONLY_USERS = f"{_USERS},reject"
-_RESTRICTIONS = (
-    "smtpd_client_restrictions",
-    "smtpd_helo_restrictions",
-    "smtpd_sender_restrictions",
-    "smtpd_relay_restrictions",
-    "smtpd_recipient_restrictions",
-)
-#: What judges a client by its address or by the name that it gives itself, as homes and hotels have none.
-_BY_PLACE = re.compile(
-    r"reject_(?:(?:rbl|rhsbl|unknown)_(?:client|reverse_client|helo)|unknown_hostname"
-    r"|(?:invalid|non_fqdn)_(?:helo_)?hostname)",
-    re.IGNORECASE,
-)
-#: One of these lists must refuse in one of these words, or every smtpd is fatal (smtpd(8), smtpd_check.c).
-_DECISIVE = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
-_REFUSING = {"reject", "defer", "defer_if_permit", "reject_unauth_destination", "defer_unauth_destination"}
-_EARLY = ("smtpd_client_restrictions", "smtpd_helo_restrictions")
-_REFUSAL = re.compile(r"(?<![^\s,])(?:reject|defer)\w*", re.IGNORECASE)
 
 
 def steps(wanted: Wanted) -> Iterator[Step]:
@@ -142,7 +121,7 @@ def _options(wanted: Wanted, name: str) -> Iterator[tuple[str, str]]:
         yield "smtpd_tls_auth_only", "yes" if submission.require_tls else "no"
     yield "local_header_rewrite_clients", "static:all"
     yield "smtpd_reject_unlisted_recipient", "no"
-    yield from _restrictions(wanted.postfix)
+    yield from restrictions.for_new_service(wanted.postfix)
     if not wanted.postfix.yes("smtpd_delay_reject"):
         yield "smtpd_delay_reject", "yes"
     yield from authorization.beside(wanted, _siblings(wanted.postfix))
@@ -153,26 +132,6 @@ def _siblings(postfix: Postfix) -> Sequence[Service]:
     """Return where users log in already: on 587 or 465, or else wherever that is."""
     submitting = [s for name in NAMES for s in postfix.services_at(name) if s in postfix.auth_services]
     return submitting or postfix.auth_services
-
-
-def _restrictions(postfix: Postfix) -> Iterator[tuple[str, str]]:
-    """A new service's own lists: nothing meant for strangers, everything that main.cf says of logins."""
-    for name in _RESTRICTIONS:
-        rules = _login_rules(_tokens(postfix, None, name))
-        if rules and "{" in postfix.value(name):
-            continue  # a table inside the list can have blanks, an override can't: the list itself holds
-        yield name, ",".join([*rules, *([_ONLY_USERS] if name == "smtpd_relay_restrictions" else [])])
-
-
-def _login_rules(tokens: list[str]) -> list[str]:
-    """Those of ``tokens`` that lock logins out or bind sender addresses to them (SASL_README)."""
-    rules: list[str] = []
-    for at, token in enumerate(tokens):
-        if token.lower() == "check_sasl_access":
-            rules += tokens[at : at + 2]
-        elif token.lower().endswith("_sender_login_mismatch"):
-            rules.append(token)
-    return rules
 
 
 def _existing(wanted: Wanted, service: Service, name: str) -> Iterator[Step]:
@@ -192,33 +151,14 @@ def _existing(wanted: Wanted, service: Service, name: str) -> Iterator[Step]:
         column = "y" if choice is ChrootChoice.YES else "n"
         edit = mastercf.SetChroot(service.name, service.type, column)
         yield Edit(MASTER_CF, edit, f"the policy's chroot = {choice.value}")
-    yield from _kept_refusals(postfix, service, wish)
+    yield from restrictions.kept_refusals(postfix, service, wish)
 
 
-def _kept_refusals(postfix: Postfix, service: Service, wish: Mapping[str, str]) -> Iterator[Note]:
-    """Say which refusals of users for where they are stay (SMTPD_ACCESS_README)."""
-    lists = {
-        name: _before_users(_tokens(postfix, service, name)) for name in _RESTRICTIONS if name not in wish
-    }
-    kept = [f"{one} ({name})" for name, tokens in lists.items() for one in tokens if _BY_PLACE.match(one)]
-    if kept:
-        yield Note(
-            f"the service {service.name} keeps {', '.join(kept)}: that turns users away who dial in or are "
-            f"on the move; put {_USERS} before it, or give the service a list of its own"
-        )
-
-
-_WHY = {
+_WHY = restrictions.REASONS | {
     "smtpd_sasl_auth_enable": "users prove who they are here",
     "smtpd_tls_wrappermode": "TLS from the start on port 465, STARTTLS on 587 (RFC 8314)",
     "smtpd_tls_security_level": "STARTTLS on port 587",
     "smtpd_tls_auth_only": "AUTH before TLS, or only inside it",
-    "smtpd_relay_restrictions": "relays for authenticated clients only",
-    "smtpd_client_restrictions": "accepts what authenticated clients send",
-    "smtpd_helo_restrictions": "accepts what authenticated clients send",
-    "smtpd_sender_restrictions": "accepts what authenticated clients send",
-    "smtpd_recipient_restrictions": "accepts what authenticated clients send",
-    "smtpd_delay_reject": "asks who may send once the client has had a chance to log in",
 }
 
 
@@ -232,19 +172,7 @@ def _needed(wanted: Wanted, service: Service, name: str) -> Iterator[tuple[str, 
     for parameter, value in wish.items():
         if postfix.value(parameter, service) != value:
             yield parameter, value
-    # where nobody could log in yet, main.cf's lists are as little meant for users as on a new service
-    fresh, lists = dict(_restrictions(postfix)), {}
-    for restriction in _RESTRICTIONS:
-        tokens = _tokens(postfix, service, restriction)
-        relay = restriction == "smtpd_relay_restrictions"
-        inherited = service not in postfix.auth_services and restriction not in service.options
-        if inherited and not relay and restriction in fresh and _before_users(tokens):
-            lists[restriction] = fresh[restriction]
-        elif not (_guarded(postfix, service) if relay else _lets_users_through(tokens)):
-            lists[restriction] = ",".join([*_login_rules(tokens), _ONLY_USERS])
-    yield from lists.items()
-    if not postfix.yes("smtpd_delay_reject", service) and _asks_too_early(postfix, service, lists):
-        yield "smtpd_delay_reject", "yes"
+    yield from restrictions.lacking(postfix, service)
 
 
 def _tls_of_submission(wanted: Wanted, service: Service) -> dict[str, str]:
@@ -316,46 +244,6 @@ def _keeps_inside(service: Service) -> str:
     return f"set by hand: the service {service.key} offers AUTH inside TLS only, others in clear as well"
 
 
-def _tokens(postfix: Postfix, service: Service | None, parameter: str) -> list[str]:
-    return postfix.value(parameter, service).replace(",", " ").split()
-
-
-def _guarded(postfix: Postfix, service: Service) -> bool:
-    """Whether a restriction list of ``service`` turns everybody away who has not authenticated."""
-    lists = [_tokens(postfix, service, name) for name in _RESTRICTIONS]
-    relay, recipient = (_tokens(postfix, service, name) for name in _DECISIVE)
-    first = ([token.lower() for token in tokens[:2]] for tokens in lists)
-    refuses = any(token.lower() in _REFUSING for token in (*relay, *recipient))
-    return refuses and _lets_users_through(relay) and [_USERS, "reject"] in first
-
-
-def _asks_too_early(postfix: Postfix, service: Service, lists: Mapping[str, str]) -> bool:
-    """Whether a list that would be asked before AUTH, but for smtpd_delay_reject, lets only users through."""
-    for name in _EARLY:
-        text = lists.get(name, ",".join(_tokens(postfix, service, name))).lower()
-        if _USERS in text and text.endswith(("reject", "defer")):
-            return True
-    return False
-
-
-def _lets_users_through(tokens: list[str]) -> bool:
-    """Whether an authenticated client passes before the list asks about the destination."""
-    for token in map(str.lower, tokens):
-        if token == _USERS:
-            return True
-        if token in ("reject", "defer") or token.endswith("_unauth_destination"):
-            return False
-    return True
-
-
-def _before_users(tokens: list[str]) -> list[str]:
-    """Return what may refuse a client before it passes because it has authenticated."""
-    names = [token.lower() for token in tokens]
-    users = names.index(_USERS) if _USERS in names else len(names)
-    ours = _login_rules(tokens[:users])
-    return [token for token in tokens[:users] if token not in ours and not token.lower().startswith("permit")]
-
-
 def _smtp(wanted: Wanted, service: Service) -> Iterator[Step]:
     """Port 25: AUTH there only if it is asked for."""
     submission, postfix = wanted.given.submission or Submission(), wanted.postfix
@@ -367,16 +255,14 @@ def _smtp(wanted: Wanted, service: Service) -> Iterator[Step]:
         yield Edit(MASTER_CF, edit, why)
     if not submission.auth_on_smtp:
         if on:
-            yield from _unguarded_senders(postfix, service)
+            yield from restrictions.unguarded_senders(postfix, service)
         return
     if service in _stricter(wanted):
         yield Note(f"{_keeps_inside(service)}; kept")
     elif auth_only := _auth_only(postfix, service, require_tls=submission.require_tls):
         edit = mastercf.SetOption(service.name, service.type, "smtpd_tls_auth_only", auth_only)
         yield Edit(MASTER_CF, edit, _WHY["smtpd_tls_auth_only"])
-    for name in _DECISIVE:
-        if not _lets_users_through(_tokens(postfix, service, name)):
-            yield _let_through(postfix, service, name)
+    yield from restrictions.let_users_through(postfix, service)
 
 
 def _auth_only(postfix: Postfix, service: Service, *, require_tls: bool) -> str:
@@ -384,31 +270,6 @@ def _auth_only(postfix: Postfix, service: Service, *, require_tls: bool) -> str:
     if require_tls:
         return "" if postfix.auth_in_tls_only(service) else "yes"
     return "no" if postfix.yes("smtpd_tls_auth_only", service) else ""
-
-
-def _unguarded_senders(postfix: Postfix, service: Service) -> Iterator[Note]:
-    """Say what ends on port 25 together with AUTH (postconf(5), reject_sender_login_mismatch)."""
-    for token in (token for name in _RESTRICTIONS for token in _tokens(postfix, service, name)):
-        if token.lower().endswith("_sender_login_mismatch"):
-            yield Note(
-                f"{token} does nothing without AUTH, so from now on strangers may name your users as senders "
-                "on port 25; submission.auth_on_smtp = true keeps it, a check_sender_access there replaces it"
-            )
-
-
-def _let_through(postfix: Postfix, service: Service, name: str) -> Edit:
-    """Put permit_sasl_authenticated before the first refusal in the list ``name``, where it is written."""
-    own = name in service.options
-    written = service.options[name] if own else postfix.parameters[name]
-    # a refusal inside a $name shows only once that is replaced
-    text = written if _REFUSAL.search(written) else postfix.value(name, service)
-    value = _REFUSAL.sub(rf"{_USERS}, \g<0>", text, count=1)
-    why = "lets authenticated clients relay"
-    if own:
-        if " " not in written:  # it needs no braces
-            value = ",".join(value.replace(",", " ").split())
-        return Edit(MASTER_CF, mastercf.SetOption(service.name, service.type, name, value), why)
-    return Edit(MAIN_CF, maincf.SetParameter(name, value), why)
 
 
 def read(host: Host) -> Submission | None:
