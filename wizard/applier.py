@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard import drift, journal, keeper, lock, services
+from wizard import arming, drift, journal, lock, services
 from wizard.changes import KINDS, InstallPackages, WriteFile, codec
 from wizard.changes.serving import RUNNING
 from wizard.doing_words import doing
@@ -104,7 +104,7 @@ class Applier:
             return error.exit_code
         try:
             if seconds:
-                keeper.arm(self.root)
+                arming.arm(self.root)
             began = time.time()
             self._make(changes)
             drift.seal(self.checkpoint, self.root, changes)
@@ -171,7 +171,7 @@ class Applier:
             self.tell("failed", "everything is as it was, but that can't be noted; later run rollback again")
             return _FAILED
         self.checkpoint.forget()
-        keeper.disarm()
+        arming.disarm()
         self.tell("rolled-back", "everything is as it was before")
         return _DONE
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard import journal, keeper, lock, policyfile, takingback, unsettled
+from wizard import arming, journal, lock, policyfile, takingback, unsettled
 from wizard.changes import codec
 from wizard.errors import HostError, PolicyError
 from wizard.events import Event
@@ -148,7 +148,7 @@ def refuse_half_way(root: Root) -> None:
         return
     pending = journal.pending(root)
     if pending and pending.deadline < time.time():
-        keeper.arm(root)
+        arming.arm(root)
     raise HostError(told)
 
 
@@ -199,10 +199,10 @@ def keep(root: Root) -> Checkpoint:
     try:
         checkpoint = journal.pending(root)
         if checkpoint is None or checkpoint.deadline < time.time():
-            keeper.arm(root)  # on a host without an init it may have been killed, or gone with a reboot
+            arming.arm(root)  # on a host without an init it may have been killed, or gone with a reboot
             raise PolicyError("", "the time is over: the change is taken back")
         kept = checkpoint.at(State.KEPT)
-        keeper.disarm()
+        arming.disarm()
         return kept
     finally:
         os.close(fd)
@@ -211,7 +211,7 @@ def keep(root: Root) -> Checkpoint:
 def wait_until_taken_back(checkpoint: Checkpoint, root: Root) -> bool:
     """See to it that ``checkpoint``, whose time is over, is taken back; whether it is, to the last bit."""
     if not lock.held(root):
-        keeper.arm(root)
+        arming.arm(root)
     end = time.monotonic() + _PATIENCE
     while (state := journal.named(root, checkpoint.id).state) in (State.APPLIED, State.ROLLING_BACK):
         if time.monotonic() > end:
