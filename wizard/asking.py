@@ -10,9 +10,11 @@ import time
 from typing import TYPE_CHECKING
 
 from wizard.errors import PolicyError
-from wizard.passwordfile import LONGEST, checked
+from wizard.passwordfile import LONGEST, checked, read_password_file
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wizard.secret import Secret
 
 
@@ -56,6 +58,31 @@ def password(account: str) -> Secret:
         return _typed(f"Password for {account}: ")
     # one more than a password with its line's end may have, so that it is refused as too long
     return checked(sys.stdin.readline(LONGEST + 3))
+
+
+def password_in(file: Path | None) -> Secret | None:
+    """Return the password that ``--password-file`` has; None: it was not given.
+
+    Raises:
+        PolicyError: when there is none in it.
+
+    """
+    return read_password_file(file, "--password-file") if file else None
+
+
+def password_of(user: str, file: Path | None) -> Secret | None:
+    """Return the password of ``--user``: what ``file`` holds, or what is typed on the terminal.
+
+    Raises:
+        PolicyError: when there is neither, or what comes is no password.
+
+    """
+    found = password_in(file)
+    if found or not user:
+        return found
+    if not sys.stdin.isatty():
+        raise PolicyError("--password-file", "must be given with --user, for there is no terminal to ask on")
+    return password(user)
 
 
 def new_password(account: str) -> Secret:

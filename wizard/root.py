@@ -6,7 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from wizard.errors import HostError
+
 _LINKS_IN_A_ROW = 20
+_LONGEST, _LONGEST_NAME = 4000, 255  # bytes; the kernel takes 4095, of which a tree's own path is a part
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +26,36 @@ class Root:
         """Whether this is the running host itself."""
         return self.prefix == Path("/")
 
+    def refuse_strangers(self) -> None:
+        """Let only root change the running host.
+
+        Raises:
+            HostError: when it is somebody else.
+
+        """
+        if self.live and os.geteuid() != 0:
+            raise HostError("this changes the host: run it as root")
+
     def path(self, inside: str) -> Path:
         """Where the host's absolute path ``inside`` really lies.
 
         An absolute symbolic link met on the way is taken as the tree means it, not as this host does.
+
+        Raises:
+            HostError: when it is longer than a path can be (pathname(7)).
+
         """
         if self.live:
-            return Path(inside)
+            return _checked(Path(inside))
         return self._follow(Path(inside), 0)
 
     def file(self, inside: str) -> Path:
-        """Where the file that ``inside`` means really lies: as :meth:`path`, through a last link too."""
+        """Where the file that ``inside`` means really lies: as :meth:`path`, through a last link too.
+
+        Raises:
+            HostError: as :meth:`path`.
+
+        """
         found = self.path(inside)
         if self.live:
             return Path(os.path.realpath(found)) if found.is_symlink() else found
@@ -46,7 +68,7 @@ class Root:
 
     def _follow(self, inside: Path, depth: int) -> Path:
         done = self.prefix
-        parts = inside.parts[1:]
+        parts = _checked(inside).parts[1:]
         for at, part in enumerate(parts):
             done = done / part
             # the last part is left as it is: a caller may mean the link itself
@@ -59,6 +81,12 @@ class Root:
                 )
                 return self._follow(_flat(base / target).joinpath(*parts[at + 1 :]), depth + 1)
         return done
+
+
+def _checked(inside: Path) -> Path:
+    if len(bytes(inside)) > _LONGEST or any(len(os.fsencode(part)) > _LONGEST_NAME for part in inside.parts):
+        raise HostError(f"{str(inside)[:40]}…: no path is as long as this one")
+    return inside
 
 
 def _flat(path: Path) -> Path:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-_CODE = "import sys; from wizard.cli import _print; _print(['step 1']); sys.stdin.read()"
+_CODE = "import sys; from wizard.saying import say; say(['step 1']); sys.stdin.read()"
 
 
 def test_a_line_is_there_as_soon_as_it_is_printed() -> None:

@@ -6,7 +6,7 @@ import json
 import os
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,15 +14,12 @@ from hypothesis import strategies as st
 
 from wizard import accounts
 from wizard.changes import MakeLink, WriteFile, disk
-from wizard.cli import _as_json, _complain, _print
 from wizard.errors import HostError, PolicyError, WizardError
 from wizard.policy import BACKENDS
 from wizard.policyfields import SECTIONS, Field, check_field, fields_of
 from wizard.root import Root
+from wizard.saying import as_json, complain, say
 from wizard.smallfiles import read_host_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # each example empties what was printed before
 _SLOWLY = settings(
@@ -37,10 +34,10 @@ _TEXTS = st.text() | st.text(alphabet="a\t\n\r\x1b[2J\x9b\x7f\x85\u2028\u202e\ud
 @_SLOWLY
 @given(text=_TEXTS)
 def test_nothing_printed_moves_the_cursor(capsys: pytest.CaptureFixture[str], text: str) -> None:
-    _complain(text)
-    _print([text])
+    complain(text)
+    say([text])
     with suppress(UnicodeEncodeError):
-        _as_json({"key": text})
+        as_json({"key": text})
     said = capsys.readouterr()
     assert all(one.isprintable() or one in "\n\t" for one in said.out + said.err)
     assert said.err.count("\n") == text.count("\n") + 1
@@ -49,7 +46,7 @@ def test_nothing_printed_moves_the_cursor(capsys: pytest.CaptureFixture[str], te
 @_SLOWLY
 @given(text=_TEXTS)
 def test_json_says_exactly_what_it_was_given(capsys: pytest.CaptureFixture[str], text: str) -> None:
-    _as_json({"key": text})
+    as_json({"key": text})
     assert json.loads(capsys.readouterr().out) == {"key": text}
 
 
@@ -163,3 +160,11 @@ def test_only_plain_paths_are_written_to(path: str) -> None:
         assert os.path.normpath(MakeLink(path, "/x", reason="").path) == path
         assert path.startswith("/")
         assert path.isprintable() or "\n" not in path
+
+
+@pytest.mark.parametrize("path", [f"/etc/{'a' * 256}", f"/{'b/' * 2100}"])
+@pytest.mark.parametrize("prefix", ["/", "/srv"])
+def test_a_path_that_no_file_can_have_is_refused(path: str, prefix: str) -> None:
+    for look in (Root(Path(prefix)).path, Root(Path(prefix)).file):
+        with pytest.raises(HostError, match=r"^/.{39}…: no path is as long as this one$"):
+            look(path)
