@@ -8,7 +8,6 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from wizard.accountverdict import Reply
-from wizard.check_words import NO_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -184,6 +183,8 @@ class Telling:
         return f"{len(self._results)} tests: {told}{self._untried()}"
 
     def _untried(self) -> str:
+        from wizard.check_words import NO_ACCOUNT  # noqa: PLC0415 - whoever has results has loaded it
+
         logins = {each.skipped for each in self._results if each.check.admits}
         if not logins or "" in logins:
             return ""

@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-_HEAVY = {"augeas", "cryptography", "psutil", "rich", "screens", "textual"}
+_HEAVY = {"augeas", "cryptography", "psutil", "rich", "screens", "ssl", "textual"}
 
 #: Runs a command of postfix-auth to its end, and tells as its last line what it has loaded.
 _RUN = """
@@ -45,7 +45,7 @@ def test_plan_loads_neither_a_screen_nor_cryptography(tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text('[submission]\n[tls]\nsource = "self-signed"\nnames = ["mail.example.net"]\n')
     loaded = _loaded(_RUN, "plan", "--root", str(tmp_path), "-p", str(policy))
-    assert not {"textual", "rich", "screens", "cryptography"} & loaded
+    assert not {"textual", "rich", "screens", "cryptography", "ssl"} & loaded
 
 
 @pytest.mark.parametrize("module", ["wizard.explain", "wizard.journal", "wizard.checks"])
