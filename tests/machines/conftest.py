@@ -12,6 +12,7 @@ import pytest
 from tests.machines.images import Debian, Kind
 from tests.machines.machine import Machine
 from tests.machines.network import link
+from tests.machines.thorough import its_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,9 +37,15 @@ class Boot(Protocol):
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "machines: runs on booted Debian machines and needs root")
+    config.addinivalue_line("markers", "either_release: both behave alike, so one of them will do")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    by_name = any("::" in asked for asked in config.args)
+    left_out = [item for item in items if item.get_closest_marker("either_release") and not its_turn(item)]
+    if left_out and not by_name:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     skip = pytest.mark.skip(reason="only root can boot machines")
     for item in items:
         if _HERE in item.path.parents:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.machines.databases import FILE as DATABASE_FILE
 from tests.machines.databases import SQLITE
 from tests.machines.databases import USER as DATABASE_USER
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from tests.machines.conftest import Boot
     from tests.machines.inside import Result
     from tests.machines.machine import Machine
+
+pytestmark = pytest.mark.either_release
 
 _FILE = "/root/policy.toml"
 _POLICY = '[tls]\nsource = "self-signed"\nnames = ["mail.example.net"]\n[submission]\n[backend]\n{}\n'

@@ -14,6 +14,8 @@ from tests.machines.machine import LAUNCHER, Machine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.either_release
+
 _POLICY = """
 [backend]
 type = "auxprop-sasldb"

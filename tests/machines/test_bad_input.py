@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.machines.machine import LAUNCHER
 
 if TYPE_CHECKING:
     from tests.machines.inside import Result
     from tests.machines.machine import Machine
+
+pytestmark = pytest.mark.either_release
 
 POLICY, KEY = "/root/policy.toml", "/etc/ssl/private/ssl-cert-snakeoil.key"
 GOOD = """

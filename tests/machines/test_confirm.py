@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.machines.conftest import Boot
 
+pytestmark = pytest.mark.either_release
+
 _FILE = "/root/policy.toml"
 _POLICY = """
 [backend]

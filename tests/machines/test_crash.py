@@ -7,20 +7,19 @@ the disk, given a file its name, its owner or its mode, removed one, or started 
 from __future__ import annotations
 
 import json
-import os
 import re
 from typing import TYPE_CHECKING
 
 from tests.machines.images import HOME, VENV, Debian, Kind
 from tests.machines.machine import LAUNCHER, Machine
+from tests.machines.thorough import THOROUGH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.machines.conftest import Boot
 
-_ALL = "POSTFIX_AUTH_EVERY_CRASH"  # set it to try every point; it takes half an hour
-_FEW = 30  # of an apply, and of a rollback, on each release
+_FEW = 26  # points of an apply, and of a rollback, on each release
 _FILE = "/root/policy.toml"
 _POLICY = """
 [backend]
@@ -124,7 +123,7 @@ def test_killed_at_every_durable_step(machine: Machine, debian: Debian) -> None:
 def _share(points: list[tuple[str, int]], half: int) -> list[tuple[str, int]]:
     """Return the points that one of two releases takes: all of its half, or as many as there is time for."""
     mine = points[half::2]
-    few = len(mine) if os.environ.get(_ALL) else min(_FEW, len(mine))
+    few = len(mine) if THOROUGH else min(_FEW, len(mine))
     return [mine[at * len(mine) // few] for at in range(few)]
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.machines.handmade import OWN_ACCOUNTS, POLICY, apply, by_hand, postfix_auth
 from tests.machines.mail_clients import SERVER
 
 if TYPE_CHECKING:
     from tests.machines.machine import Machine
+
+pytestmark = pytest.mark.either_release
 
 _KEEP = "cp -p /etc/postfix/main.cf /etc/postfix/master.cf /root"
 _AGAIN = "cp -p /root/main.cf /root/master.cf /etc/postfix && postfix reload"

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.machines.conftest import Boot
     from tests.machines.inside import Result
 
+pytestmark = pytest.mark.either_release
+
 _FILE = "/root/policy.toml"
 _POLICY = """
 [backend]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.machines.conftest import Boot
     from tests.machines.machine import Machine
 
+pytestmark = pytest.mark.either_release
+
 _GROUP = POLICY.replace("[mechanisms]", 'allowed_groups = ["mail_login"]\n[mechanisms]')
 
 

@@ -111,6 +111,7 @@ def test_it_lets_its_users_in_and_nobody_else(boot: Boot, keys: dict[str, str]) 
     assert state(machine) == before
 
 
+@pytest.mark.either_release
 def test_a_directory_that_is_not_prepared(boot: Boot) -> None:
     """It is told what to load, with its own names; known users log in even if unknown ones are not told."""
     machine, _ = set_up(boot)
@@ -243,6 +244,7 @@ def refused(machine: Machine, **keys: str) -> str:
     return done.stderr
 
 
+@pytest.mark.either_release
 def test_what_can_not_be_asked_is_refused_with_the_reason(boot: Boot) -> None:
     machine, _ = set_up(boot)
     machine.run("touch /etc/ldap/ldap.conf")  # or else its package would be fetched
@@ -285,6 +287,7 @@ slapd -f /root/slapd.conf -h 'ldap:/// ldapi:///'
 """
 
 
+@pytest.mark.either_release
 def test_a_slapd_that_can_not_be_set_up_says_why(boot: Boot) -> None:
     machine, before = set_up(boot)
     untold = directory.told(machine)

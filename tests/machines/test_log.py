@@ -6,10 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.machines.machine import LAUNCHER
 
 if TYPE_CHECKING:
     from tests.machines.machine import Machine
+
+pytestmark = pytest.mark.either_release
 
 ONE, OTHER = "127.0.77.5", "127.0.77.6"
 CONFIGURE = """

@@ -145,6 +145,7 @@ _NO_IMAP = {
 }
 
 
+@pytest.mark.either_release
 def test_an_imap_server_that_can_not_be_asked_is_not_taken(boot: Boot) -> None:
     machine = boot(Kind.SERVERS)
     password_servers.start_imap(machine)
@@ -158,6 +159,7 @@ def test_an_imap_server_that_can_not_be_asked_is_not_taken(boot: Boot) -> None:
     assert state(machine) == before
 
 
+@pytest.mark.either_release
 def test_an_imap_server_on_another_host_is_told_every_password(boot: Boot, join: Join) -> None:
     machine, other = boot(Kind.SERVERS), boot(Kind.SERVERS, hostname="imap.example.net")
     password_servers.start_imap(other)
@@ -174,6 +176,7 @@ def test_an_imap_server_on_another_host_is_told_every_password(boot: Boot, join:
     log_in(machine, right(back_end, CHROOTS["chrooted"]), wrong(back_end, CHROOTS["chrooted"]))
 
 
+@pytest.mark.either_release
 def test_an_imap_server_that_ends_is_named_as_the_cause(boot: Boot) -> None:
     machine, back_end = boot(Kind.SERVERS), ELSEWHERE["rimap"].back_end
     password_servers.start_imap(machine)
@@ -221,6 +224,7 @@ _NO_DIRECTORY = {
 }
 
 
+@pytest.mark.either_release
 def test_a_directory_that_will_not_do_is_not_taken(boot: Boot) -> None:
     machine, chroot = boot(Kind.SERVERS), CHROOTS["chrooted"]
     password_servers.start_directory(machine)
@@ -234,6 +238,7 @@ def test_a_directory_that_will_not_do_is_not_taken(boot: Boot) -> None:
     assert state(machine) == before
 
 
+@pytest.mark.either_release
 def test_the_directorys_secret_is_for_root_only_and_never_shown(boot: Boot) -> None:
     machine, chroot = boot(Kind.SERVERS), CHROOTS["chrooted"]
     back_end = ELSEWHERE["ldap with a bind, inside TLS"].back_end
@@ -262,6 +267,7 @@ def test_the_directorys_secret_is_for_root_only_and_never_shown(boot: Boot) -> N
     assert state(machine) == before
 
 
+@pytest.mark.either_release
 @pytest.mark.parametrize(
     ("trouble", "cause"),
     [
@@ -291,6 +297,7 @@ def test_a_directory_that_fails_later_is_named_as_the_cause(boot: Boot, trouble:
     assert "(no login was tried: --user NAME)" in found
 
 
+@pytest.mark.either_release
 def test_what_the_tests_refuse_leaves_the_host_as_it_was(boot: Boot) -> None:
     machine, chroot = boot(Kind.SERVERS), CHROOTS["chrooted"]
     back_end = ELSEWHERE["ldap"].back_end
@@ -322,6 +329,7 @@ _NO_KERBEROS = {
 }
 
 
+@pytest.mark.either_release
 @pytest.mark.parametrize(("trouble", "key", "cause"), _NO_KERBEROS.values(), ids=_NO_KERBEROS.keys())
 def test_kerberos_that_can_not_work_is_not_taken(boot: Boot, trouble: str, key: str, cause: str) -> None:
     machine, chroot = boot(Kind.SERVERS), CHROOTS["chrooted"]
@@ -335,6 +343,7 @@ def test_kerberos_that_can_not_work_is_not_taken(boot: Boot, trouble: str, key: 
     assert state(machine) == before
 
 
+@pytest.mark.either_release
 def test_kerberos_realms_and_later_troubles(boot: Boot) -> None:
     machine, chroot = boot(Kind.SERVERS), CHROOTS["chrooted"]
     back_end = ELSEWHERE["kerberos5"].back_end
@@ -358,6 +367,7 @@ def test_kerberos_realms_and_later_troubles(boot: Boot) -> None:
     )
 
 
+@pytest.mark.either_release
 def test_getpwent_is_not_taken_where_passwords_are_in_shadow(boot: Boot) -> None:
     machine, chroot = boot(Kind.SERVERS), CHROOTS["chrooted"]
     before = prepare(machine, chroot)
@@ -370,6 +380,7 @@ def test_getpwent_is_not_taken_where_passwords_are_in_shadow(boot: Boot) -> None
     assert state(machine) == before
 
 
+@pytest.mark.either_release
 @pytest.mark.parametrize("name", ["rimap", "ldap with a bind, inside TLS", "kerberos5"])
 def test_a_rehearsal_says_that_it_can_not_ask_the_server(boot: Boot, name: str) -> None:
     machine, chroot = boot(Kind.SERVERS), CHROOTS["chrooted"]
@@ -384,6 +395,7 @@ def test_a_rehearsal_says_that_it_can_not_ask_the_server(boot: Boot, name: str) 
     assert state(machine) == before
 
 
+@pytest.mark.either_release
 @pytest.mark.parametrize("text", ["", "# ours\nldap_timeout: 3\n"])
 def test_who_moves_away_takes_the_directorys_password_along(boot: Boot, text: str) -> None:
     machine, chroot = boot(Kind.SERVERS), CHROOTS["chrooted"]

@@ -6,12 +6,16 @@ import re
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.machines.machine import LAUNCHER
 from tests.machines.watching import files_with, patterns, trace, traced, watched, written_to
 
 if TYPE_CHECKING:
     from tests.machines.inside import Result
     from tests.machines.machine import Machine
+
+pytestmark = pytest.mark.either_release
 
 _ALL = tuple(f"CANARY-{token_hex(8)}" for _ in range(5))
 RELAY, NEW_RELAY, BY_FILE, BY_PIPE, BY_KEYS = _ALL

@@ -105,6 +105,7 @@ def test_it_lets_its_users_in_and_nobody_else(boot: Boot, database: Database, ch
     assert state(machine) == before
 
 
+@pytest.mark.either_release
 @pytest.mark.parametrize("database", [PGSQL, MYSQL], ids=["pgsql", "mysql"])
 def test_the_databases_password_is_in_one_place(boot: Boot, database: Database) -> None:
     """Not on the screen, in a log or in a file that others can read; it stays when its own file goes."""
@@ -138,6 +139,7 @@ def test_the_databases_password_is_in_one_place(boot: Boot, database: Database) 
     assert (status, "does not let reader in" in words, "another" in words) == (2, True, False)
 
 
+@pytest.mark.either_release
 @pytest.mark.parametrize("database", [PGSQL, MYSQL], ids=["pgsql", "mysql"])
 def test_several_hosts(boot: Boot, database: Database) -> None:
     chroot = CHROOTS["chrooted"]
@@ -185,6 +187,7 @@ cp {DATABASE_SECRET} /root/open; chmod 644 /root/open
 """
 
 
+@pytest.mark.either_release
 @pytest.mark.parametrize("database", [PGSQL, MYSQL], ids=["pgsql", "mysql"])
 def test_what_can_not_be_asked_is_refused_with_the_reason(boot: Boot, database: Database) -> None:
     machine, before = set_up(boot, database, CHROOTS["chrooted"])
@@ -219,6 +222,7 @@ def test_what_can_not_be_asked_is_refused_with_the_reason(boot: Boot, database: 
     assert state(machine) == before
 
 
+@pytest.mark.either_release
 def test_its_password_goes_when_dovecot_is_asked_instead(boot: Boot) -> None:
     """Nobody reads smtpd.conf then; what somebody else writes there later is named, and stays."""
     chroot, machine = CHROOTS["chrooted"], boot(Kind.EVERY)
@@ -240,6 +244,7 @@ def test_its_password_goes_when_dovecot_is_asked_instead(boot: Boot) -> None:
     assert ("has ldapdb_pw, which nobody reads" in said, "Nothing to do" in said) == (True, True)
 
 
+@pytest.mark.either_release
 def test_a_socket_outside_the_chroot(boot: Boot) -> None:
     chroot = CHROOTS["not chrooted"]
     machine, _ = set_up(boot, MYSQL, chroot)
@@ -249,6 +254,7 @@ def test_a_socket_outside_the_chroot(boot: Boot) -> None:
     log_in(machine, right(back_end, chroot), wrong(back_end, chroot))
 
 
+@pytest.mark.either_release
 def test_a_file_that_smtpd_can_not_open(boot: Boot) -> None:
     machine, before = set_up(boot, SQLITE, CHROOTS["chrooted"])
 
@@ -283,6 +289,7 @@ def test_a_file_that_smtpd_can_not_open(boot: Boot) -> None:
     assert state(machine) == before
 
 
+@pytest.mark.either_release
 def test_names_that_are_sql_let_nobody_in(boot: Boot) -> None:
     """PostgreSQL and MariaDB are told what belongs to the name; of SQLite, test_sqlite_fence speaks."""
     chroot = CHROOTS["chrooted"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from tests.machines.every import EVERY, KNOWN_TOO
 from tests.machines.images import Debian, Kind
 from tests.machines.machine import LAUNCHER
 from tests.machines.mail_clients import Login
+from tests.machines.thorough import THOROUGH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 _PARTS = 4  # machines that share the tour
 _KINDS = tuple(EVERY)
-_EVERY_PAIR = "POSTFIX_AUTH_EVERY_PAIR" in os.environ
 _TYPED = "/etc/postfix-auth/backend.password"  # what the wizard keeps
 _TESTED_BY_ITSELF = 10  # one apply in so many runs its own tests as well
 
@@ -146,8 +145,8 @@ def left(machine: Machine) -> set[str]:
 
 @pytest.mark.parametrize("part", range(_PARTS))
 def test_from_any_back_end_to_any_other(boot: Boot, debian: Debian, part: int) -> None:
-    if debian is Debian.BOOKWORM and part and not _EVERY_PAIR:
-        pytest.skip("POSTFIX_AUTH_EVERY_PAIR=1 does it")  # the first part comes to every back end
+    if not THOROUGH and (debian is Debian.BOOKWORM) is not (part == 0):
+        pytest.skip("tests/run thorough does it")  # the first part comes to every back end, so do the others
     machine = boot(Kind.EVERY)
     every.start(machine)
     way = parts()[part]

@@ -1,12 +1,11 @@
 """Every back end through the wizard's keys at 80x24, on a Debian without a mail server.
 
 What is asked stands on a second machine, as with most admins, and users log in from there. Each is set up on
-one release; with POSTFIX_AUTH_BOTH_RELEASES in the environment on both.
+one release; by tests/run thorough on both.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from tests.machines.databases import DATABASE_PASSWORD, PGSQL
 from tests.machines.images import Debian, Kind
 from tests.machines.machine import LAUNCHER
 from tests.machines.mail_clients import Login
+from tests.machines.thorough import THOROUGH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,12 +213,11 @@ WAYS: dict[str, Way] = {
     "dovecot": Way("Dovecot", (Tick("Set up Dovecot too"),), prepare=_system_user, on=Debian.BOOKWORM),
 }  # fmt: skip
 
-_BOTH = "POSTFIX_AUTH_BOTH_RELEASES" in os.environ
 _TRIED = [
     pytest.param(way, release, id=f"{name}-{release.number}")
     for name, way in WAYS.items()
     for release in Debian
-    if _BOTH or release is way.on
+    if THOROUGH or release is way.on
 ]
 
 
