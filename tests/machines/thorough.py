@@ -12,8 +12,7 @@ import pytest
 
 from tests.machines.images import Debian
 
-VARIABLE = "POSTFIX_AUTH_THOROUGH"  # tests/run thorough sets it
-THOROUGH = VARIABLE in os.environ
+THOROUGH = "POSTFIX_AUTH_THOROUGH" in os.environ  # tests/run thorough sets it
 
 
 def its_turn(item: pytest.Item) -> bool:
